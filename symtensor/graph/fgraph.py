@@ -88,7 +88,8 @@ class _Members:
 class Guard:
     """Two dimensions, as integer scalars, that the graph takes for equal: the operands of ``op`` (made at ``origin``)
     meet there along ``axis``. At run time they may differ in two ways: one of them is 1 (run-time broadcasting: the
-    function falls back to its general variant), or neither is (the shapes do not fit: an error)."""
+    function falls back to its general variant), or neither is (the shapes do not fit: an error). An ``optional`` guard
+    is no error: wherever the dimensions differ the general variant runs."""
 
     left: Variable
     right: Variable
@@ -96,6 +97,7 @@ class Guard:
     op: str
     shapes: tuple[tuple[Variable, ...], ...]
     origin: Origin
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from symtensor.graph.errors import NullTypeGradError
+from symtensor.graph.trace import user_origin
 from symtensor.graph.types import Type
 from symtensor.graph.variable import Apply, Variable
 
-__all__ = ["Kernel", "Op", "View"]
+__all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators"]
 
 Shape = tuple[Variable, ...]
 
@@ -113,6 +114,8 @@ class Op:
         return_list = kwargs.pop("return_list", False)
         name = kwargs.pop("name", None)
         node = self.make_node(*inputs, **kwargs)
+        if not type(self).__module__.startswith("symtensor."):  # the line that calls a user's op, not its make_node
+            node.origin = user_origin()
         if name is not None and len(node.outputs) == 1:
             node.outputs[0].name = name
         if self.default_output is not None and not return_list:
@@ -198,6 +201,12 @@ def _as_type(kind: Any) -> Type:
 
 converters: list[Callable[[Any], Variable]] = []
 """Makes variables of the plain values given to ops; the tensor language puts its `as_tensor_variable` here."""
+
+evaluators: list[Callable[[Variable, Any], Any]] = []
+"""Computes the value of a variable given those of others, for ``x.eval({...})``; the compiler puts itself here."""
+
+compilers: list[Callable[[Sequence[Variable], Sequence[Variable], Any], Callable[..., Sequence[Any]]]] = []
+"""Makes a function of inputs and outputs in a mode, for `verify_grad`; the compiler puts itself here."""
 
 
 def _as_variable(value: Any) -> Variable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from symtensor.graph.variable import Apply, Constant, Variable
@@ -10,12 +10,12 @@ from symtensor.graph.variable import Apply, Constant, Variable
 __all__ = ["ancestors", "clone_replace", "depends_on", "graph_inputs", "toposort", "variables_of"]
 
 
-def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] = ()) -> list[Apply]:
+def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] | Container[Variable] = ()) -> list[Apply]:
     """The nodes that ``outputs`` need, each after the makers of its inputs; walks do not pass variables in ``stop``.
 
     Deterministic: depth first, inputs from left to right.
     """
-    barrier = set(stop)
+    barrier: Container[Variable] = stop if isinstance(stop, Mapping) or not isinstance(stop, Iterable) else set(stop)
     done: set[Apply] = set()
     order: list[Apply] = []
     for output in outputs:

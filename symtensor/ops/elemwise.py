@@ -13,9 +13,9 @@ import numpy as np
 
 from symtensor.graph.op import Op, Shape
 from symtensor.graph.types import TensorType, is_complex, is_float, is_integer, upcast
-from symtensor.graph.variable import Apply, Variable
+from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.convert import as_tensor_variable, int64_constant, static_value
-from symtensor.ops.dimshuffle import pad_left
+from symtensor.ops.dimshuffle import DimShuffle, pad_left
 
 __all__ = ["C_TYPES", "ELEMENTWISE", "Elemwise", "broadcast_static", "composite", "elementwise", "upgrade_to_float"]
 
@@ -88,7 +88,7 @@ class Elemwise(Op):
         c: str | Mapping[str, str] | None = None,
         body: Callable[..., Variable] | None = None,
         dtype: DtypeRule = "upcast",
-        operands: str = "common",
+        operands: str | Callable[..., Sequence[str]] = "common",
         nin: int | None = 1,
         commutative: bool = False,
         associative: bool = False,
@@ -123,7 +123,7 @@ class Elemwise(Op):
 
     def make_node(self, *inputs: Any) -> Apply:
         variables = [as_tensor_variable(value) for value in inputs]
-        if self.nin is not None and len(variables) != self.nin or not variables:
+        if (self.nin is not None and len(variables) != self.nin) or not variables:
             raise TypeError(f"{self.name} takes {self.nin or 'at least 1'} argument(s), got {len(variables)}")
         dtypes = [variable.type.dtype for variable in variables]
         if any(_kind(dtype)[0] not in self.accepts for dtype in dtypes):
@@ -136,8 +136,8 @@ class Elemwise(Op):
 
     def operand_dtypes(self, dtypes: Sequence[str]) -> list[str]:
         """The dtypes the inputs are converted to before the function is applied."""
-        if self.operands == "own":
-            return list(dtypes)
+        if not isinstance(self.operands, str):
+            return list(self.operands(*dtypes))
         out = self.dtype_rule(*dtypes)
         common = upcast(*dtypes)
         if self.operands == "output" or (is_integer(common) and not is_integer(out)):
@@ -162,13 +162,32 @@ class Elemwise(Op):
                 dims.append(int64_constant(static))
                 continue
             distinct = list(dict.fromkeys(shape[axis] for shape in shapes if static_value(shape[axis]) != 1))
-            dims.append(distinct[0] if len(distinct) == 1 else broadcast_dim(*distinct))
+            if not distinct:
+                dims.append(int64_constant(1))
+            else:
+                dims.append(distinct[0] if len(distinct) == 1 else broadcast_dim(*distinct))
         return [tuple(dims)]
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         if self.gradient is None:
             return super().L_op(inputs, outputs, output_grads)
-        return self.gradient(output_grads[0], outputs[0], *inputs)
+        (g,), (y,) = output_grads, outputs
+        picked = _selection(g)
+        if picked is None:
+            return self._terms(g, y, inputs)
+        # What a switch does not select must stay 0 even where the derivative here is inf: select last.
+        inner, put_back = picked
+        return [g if term is inner else put_back(term) for term in self._terms(inner, y, inputs)]
+
+    def _terms(self, g: Variable, y: Variable, inputs: Sequence[Variable]) -> list[Variable]:
+        """The cotangents of the inputs. Those of a complex function f are ``g * conj(f')``, which is the conjugate of
+        what the record's text gives for ``conj(g)``; a real input takes the real part."""
+        if not is_complex(y.type.dtype):
+            return list(self.gradient(g, y, *inputs))  # type: ignore[misc]
+        from symtensor.ops.elementwise_complex import conj, real
+
+        terms = [conj(term) for term in self.gradient(conj(g), y, *inputs)]  # type: ignore[misc]
+        return [term if is_complex(x.type.dtype) else real(term) for term, x in zip(terms, inputs, strict=True)]
 
     @property
     def differentiable(self) -> bool:
@@ -246,7 +265,7 @@ def elementwise(name: str, c: str | Mapping[str, str], *, numpy: Callable[..., A
     dtype : output dtype: "upcast", "float" (integers become floats), "bool", "first", "real", or a function of the
         input dtypes.
     operands : what inputs are converted to first: "common" (their promotion; the output dtype when integers become
-        floats), "output", or "own" (not at all).
+        floats), "output", or a function from the input dtypes to those of the operands.
     nin : number of inputs; None: one or more, folded from the left.
     commutative, associative, identity : algebra the rules may use.
     symbol : the infix or prefix symbol it prints as.
@@ -278,6 +297,39 @@ def _register(op: Elemwise) -> Elemwise:
         raise ValueError(f"there is an elementwise op named {op.name!r} already")
     ELEMENTWISE[op.name] = op
     return op
+
+
+def _selection(g: Variable) -> tuple[Variable, Callable[[Variable], Variable]] | None:
+    """Where a cotangent is ``switch(c, a, 0)`` or ``switch(c, 0, a)``, perhaps summed to a shape: ``a``, and what makes
+    of a linear function of ``a`` that of the cotangent."""
+    from symtensor.ops.reduce import SumTo
+
+    sums: list[Apply] = []
+    select = g.owner
+    while select is not None and isinstance(select.op, SumTo):
+        sums.append(select)
+        select = select.inputs[0].owner
+    if select is None or select.op is not ELEMENTWISE.get("switch"):
+        return None
+    condition, *sides = select.inputs
+    zeros = [_is_zero(side) for side in sides]
+    if zeros[0] == zeros[1]:
+        return None
+
+    def put_back(term: Variable) -> Variable:
+        chosen: Variable = select.op(condition, *((0, term) if zeros[0] else (term, 0)))
+        for node in reversed(sums):
+            chosen = node.op(chosen, node.inputs[1])
+        return chosen
+
+    return sides[1 if zeros[0] else 0], put_back
+
+
+def _is_zero(x: Variable) -> bool:
+    """Whether the variable is a constant 0, also behind the padding of its rank."""
+    while x.owner is not None and isinstance(x.owner.op, DimShuffle):
+        x = x.owner.inputs[0]
+    return isinstance(x, Constant) and x.data.size == 1 and not x.data.any()
 
 
 def is_real(dtype: str) -> bool:

@@ -68,6 +68,7 @@ class Fused(Op):
     """
 
     __props__ = ("program", "ndim")
+    broadcasts = True
 
     def __init__(self, program: ScalarProgram, ndim: int) -> None:
         self.program = program

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Tasks of the project: ``python3 dev.py TASK``. Needs Python 3.11 or newer and nothing else.
+
+    demo         install, train the digit classifier, save pictures in out/
+    test         install, check style and types, run all tests
+    test-full    the same with the slow tests (more examples, every option)
+    bench        measure beside PyTensor, JAX and PyTorch, those that are installed (--peers installs them)
+    shell        an interactive Python with symtensor imported
+    clean        remove .venv, build products and out/
+
+Everything is installed into .venv beside this file. Further arguments go to the task's program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+COMPILERS = ("cc", "gcc", "clang")
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):
+        print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
+        return 1
+    tasks = {"demo": demo, "test": test, "test-full": test_full, "bench": bench, "shell": shell, "clean": clean}
+    if not arguments or arguments[0] not in tasks:
+        print(__doc__)
+        return 0 if arguments in ([], ["-h"], ["--help"], ["help"]) else 2
+    return tasks[arguments[0]](arguments[1:])
+
+
+def demo(rest: list[str]) -> int:
+    install("examples", "draw")
+    return run([str(PYTHON), "examples/digits.py", *rest])
+
+
+def test(rest: list[str], *, full: bool = False) -> int:
+    install("test", "dev", "draw")
+    if not rest:
+        for check in (["ruff", "check", "."], ["mypy"]):
+            print(f"== {' '.join(check)}", flush=True)
+            if run([str(PYTHON), "-m", *check]):
+                return 1
+    environment = {"SYMTENSOR_TEST_FULL": "1"} if full else {}
+    workers = ["-n", str(usable_cores())]
+    return run([str(PYTHON), "-m", "pytest", *workers, *rest], **environment)
+
+
+def test_full(rest: list[str]) -> int:
+    return test(rest, full=True)
+
+
+def bench(rest: list[str]) -> int:
+    install("examples")
+    if "--peers" in rest:
+        rest.remove("--peers")
+        pip("torch==2.13.0", "jax", "jaxlib", "pytensor")
+    return run([str(PYTHON), "-m", "benchmarks", *rest])
+
+
+def shell(rest: list[str]) -> int:
+    install()
+    code = "import numpy as np, symtensor, symtensor as st; from symtensor import tensor as T"
+    return run([str(PYTHON), "-i", "-c", code, *rest])
+
+
+def clean(rest: list[str]) -> int:
+    for name in (".venv", "build", "out", "symtensor.egg-info", ".pytest_cache", ".mypy_cache", ".ruff_cache"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    for path in (ROOT / "symtensor").rglob("*.so"):
+        path.unlink()
+    return 0
+
+
+def install(*extras: str) -> None:
+    """Make .venv and install the project with ``extras`` into it, unless that was done with these very files."""
+    wanted = set(extras)
+    if not any(shutil.which(name) for name in COMPILERS):
+        wanted.add("compiler")  # the ziglang wheel brings a C compiler
+    marker = VENV / "symtensor-installed.txt"
+    state = fingerprint()
+    done = marker.read_text().split() if marker.is_file() else []
+    if done and done[0] == state and wanted <= set(done[1:]):
+        return
+    if not PYTHON.exists():
+        print(f"== creating {VENV.name}", flush=True)
+        venv.create(VENV, with_pip=True)
+    wanted |= set(done[1:])
+    listed = ",".join(sorted(wanted))
+    print(f"== installing symtensor[{listed}]" if listed else "== installing symtensor", flush=True)
+    pip("-e", f".[{listed}]" if listed else ".")
+    marker.write_text(" ".join([state, *sorted(wanted)]))
+
+
+def pip(*arguments: str) -> None:
+    """Install into .venv; ends the program with pip's own message where that fails."""
+    command = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        sys.exit("dev.py: the installation failed; pip's message is above")
+
+
+def fingerprint() -> str:
+    """Changes when the files an installation depends on do."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("pyproject.toml", "setup.py", *sorted(str(p) for p in (ROOT / "symtensor/link/runtime").glob("*.[ch]"))):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(command: list[str], **environment: str) -> int:
+    """Run in the project's folder; the exit status."""
+    try:
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,274 @@
+"""Compiled programs on disk, found by what they were made from.
+
+An entry is a folder named by its key, the hash of everything the machine code depends on, with the shared library and
+its digest. It is made under a temporary name and renamed, so it is whole or absent, whoever is killed when; a damaged
+one is noticed by its digest before the system's loader sees it, and made again. Any number of processes may work in
+one cache. Where the cache cannot be used (not private, read-only, full), a private temporary folder serves instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+from symtensor.config import config
+from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, find_compiler, flags
+
+__all__ = ["Library", "clear", "folder", "library"]
+
+_NAME, _DIGEST = "program.so", "digest"
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+_STALE_SECONDS = 86400.0
+_memo: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
+_building: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+class Library:
+    """A loaded shared library; unloaded when nobody holds it any more."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self.key = key
+        self.handle = ctypes.CDLL(str(path))
+        found = ctypes.string_at(self.address("st_key"), 65)
+        if found != key.encode() + b"\0":
+            raise ImportError(f"{path} was not made from what its name says")
+
+    def address(self, name: str) -> int:
+        """The address of an exported symbol; ImportError where there is none."""
+        try:
+            address = ctypes.cast(getattr(self.handle, name), ctypes.c_void_p).value
+        except AttributeError:
+            address = None
+        if address is None:
+            raise ImportError(f"{self.path} exports no {name}")
+        return address
+
+    def __del__(self) -> None:
+        handle = getattr(self, "handle", None)
+        if handle is not None and not sys.is_finalizing():
+            import _ctypes
+
+            if hasattr(_ctypes, "dlclose"):
+                _ctypes.dlclose(handle._handle)
+
+
+def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = ()) -> Library:
+    """The C text as a loaded library: from this process, the cache, or the compiler.
+
+    Parameters
+    ----------
+    source : the text; equal texts give one library.
+    extra : further C files to compile in.
+    more_flags : compiler arguments after the usual ones.
+
+    Raises CompileError, NoCompiler (where nothing is cached that needs none), ValueError for refused flags.
+    """
+    arguments = (*flags(), *more_flags, *(str(path) for path in extra))
+    key = _key(source, (*flags(), *more_flags), extra)
+    found = _memo.get(key)
+    if found is not None:
+        return found
+    with _guard:
+        lock = _building.setdefault(key, threading.Lock())
+    with lock:
+        found = _memo.get(key)
+        if found is None:
+            found = _stored(folder(), key) or _build_somewhere(source, arguments, key)
+            _memo[key] = found
+    with _guard:
+        _building.pop(key, None)
+    return found
+
+
+def _key(source: str, arguments: tuple[str, ...], extra: Sequence[Path]) -> str:
+    import symtensor
+
+    parts = (getattr(symtensor, "__version__", ""), find_compiler().identity(), *arguments, cpu_identity(),
+             *((_headers(), *(path.read_text(encoding="utf-8") for path in extra)) if extra else ()), source)
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _headers() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(HEADERS.glob("*.h")))
+
+
+# -- one entry ----------------------------------------------------------------------------------------------------------
+
+
+def _stored(place: Path, key: str) -> Library | None:
+    path = place / key / _NAME
+    try:
+        expected = (place / key / _DIGEST).read_bytes()
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest().encode() != expected:
+        _discard(place / key)
+        return None
+    try:
+        return Library(path, key)
+    except (OSError, ImportError):
+        _discard(place / key)
+        return None
+
+
+def _discard(entry: Path) -> None:
+    with contextlib.suppress(OSError):
+        away = Path(tempfile.mkdtemp(prefix="tmp-", dir=entry.parent))
+        os.rename(entry, away / "entry")
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Library:
+    place = folder()
+    try:
+        return _build(place, source, arguments, key)
+    except CompileError:
+        if place == _private_folder.existing or not _is_full(place):
+            raise
+        reason = "the disk is full"
+    except OSError as error:
+        if place == _private_folder.existing:
+            raise
+        reason = str(error)
+    place = _private_folder(f"{place}: {reason}")
+    return _stored(place, key) or _build(place, source, arguments, key)
+
+
+def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Library:
+    _remove_stale(place)
+    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=place))
+    try:
+        proof = f'\nextern const char st_key[65];\nconst char st_key[65] = "{key}";\n'
+        find_compiler().build(source + proof, work / _NAME, arguments)
+        os.chmod(work / _NAME, 0o600)
+        digest = hashlib.sha256((work / _NAME).read_bytes()).hexdigest()
+        with open(os.open(work / _DIGEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(digest)
+        for _ in range(3):
+            with contextlib.suppress(OSError):  # another process was first: its entry serves, if it is good
+                os.rename(work, place / key)
+            found = _stored(place, key)
+            if found is not None:
+                return found
+        raise OSError(f"{place / key} cannot be written and read back, or the loader refuses it")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@functools.lru_cache(maxsize=8)
+def _remove_stale(place: Path) -> None:
+    """Once per process: what killed processes left."""
+    with contextlib.suppress(OSError):
+        for path in place.glob("tmp-*"):
+            if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_full(place: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(bytes(1 << 20))
+            probe.flush()
+    except OSError:
+        return True
+    return False
+
+
+# -- the folder ---------------------------------------------------------------------------------------------------------
+
+
+def folder() -> Path:
+    """The cache folder, made where it is missing; a private temporary one, with a warning, where it is not safe."""
+    home, xdg = os.environ.get("HOME", ""), os.environ.get("XDG_CACHE_HOME", "")
+    return _folder(config.cache_dir, xdg, home)
+
+
+@functools.lru_cache(maxsize=8)
+def _folder(configured: str, xdg: str, home: str) -> Path:
+    if configured:
+        place = Path(configured).expanduser().absolute()
+    elif xdg and os.path.isabs(xdg):
+        place = Path(xdg) / "symtensor"
+    elif home:
+        place = Path(home) / ".cache" / "symtensor"
+    else:
+        return _private_folder("there is no HOME for the cache folder")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(mode=0o700)
+    except OSError as error:
+        return _private_folder(str(error))
+    reason = unsafe(place)
+    return _private_folder(reason) if reason else place
+
+
+def unsafe(place: Path) -> str:
+    """Why others could change what lies in the folder; empty when they could not."""
+    try:
+        info, parent = os.lstat(place), os.stat(place.parent)
+    except OSError as error:
+        return str(error)
+    if stat.S_ISLNK(info.st_mode):
+        return f"{place} is a symbolic link"
+    if not stat.S_ISDIR(info.st_mode):
+        return f"{place} is not a folder"
+    if info.st_uid != os.getuid():
+        return f"{place} belongs to user {info.st_uid}, not to {os.getuid()}"
+    if info.st_mode & 0o022:
+        return f"{place} can be written by others (mode {stat.S_IMODE(info.st_mode):o}); `chmod go-w` it"
+    if parent.st_mode & 0o002 and not parent.st_mode & stat.S_ISVTX:
+        return f"{place.parent} can be written by others (mode {stat.S_IMODE(parent.st_mode):o}); `chmod o-w` it"
+    return ""
+
+
+class _PrivateFolder:
+    """A temporary folder for this process and its forks, made at first need and removed at exit."""
+
+    existing: Path | None = None
+
+    def __call__(self, reason: str) -> Path:
+        if self.existing is None:
+            self.existing = Path(tempfile.mkdtemp(prefix="symtensor-"))
+            atexit.register(self._remove, os.getpid())
+            warnings.warn(f"compiled programs are kept for this process only: {reason}", RuntimeWarning, stacklevel=2)
+        return self.existing
+
+    def _remove(self, owner: int) -> None:
+        if os.getpid() == owner and self.existing is not None:
+            shutil.rmtree(self.existing, ignore_errors=True)
+
+
+_private_folder = _PrivateFolder()
+
+
+def clear() -> int:
+    """Delete every entry of the cache; the number of entries. Loaded programs go on working."""
+    ours = [path for path in folder().iterdir() if path.is_dir() and _ENTRY.fullmatch(path.name)]
+    for entry in ours:
+        shutil.rmtree(entry, ignore_errors=True)
+    return len(ours)

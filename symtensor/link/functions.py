@@ -1,0 +1,166 @@
+"""The text of a program as it grows: functions for kernels, identical ones once, and the driver that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from symtensor.graph.variable import Constant, Variable
+from symtensor.link.layout import Product, Symbols, Text
+
+__all__ = ["Driver", "Function"]
+
+
+class Driver:
+    """The body of ``st_main`` being written, and the file-level texts it needs.
+
+    `section` is where statements go: "early" (sizes, scalars, checks), "memory", or "steps".
+    """
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self.sections: dict[str, list[str]] = {"early": [], "memory": [], "steps": []}
+        self.section = "early"
+        self.names: dict[Variable, str] = {}
+        self.supports: dict[str, None] = {}
+        self.functions: dict[str, str] = {}
+        self._count: dict[str, int] = {}
+        self.scalar: Any = None  # the text of a scalar variable; the emitter puts its function here
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Append statements to the current section."""
+        self.sections[self.section].extend(lines)
+
+    def fresh(self, letter: str) -> str:
+        """A new name."""
+        number = self._count.get(letter, 0)
+        self._count[letter] = number + 1
+        return f"{letter}{number}"
+
+    def local(self, ctype: str, value: str, letter: str = "t", const: bool = True) -> str:
+        """A new local variable of the driver."""
+        name = self.fresh(letter)
+        if const:
+            ctype = f"{ctype}const" if ctype.endswith("*") else f"const {ctype}"
+        self.add([f"{ctype} {name} = {value};"])
+        return name
+
+    def array(self, ctype: str, size: int) -> str:
+        """A new local array of the driver."""
+        name = self.fresh("t")
+        self.add([f"{ctype} {name}[{size}];"])
+        return name
+
+    def support(self, text: str) -> None:
+        """File-level C text, once."""
+        if text:
+            self.supports.setdefault(text.strip("\n"))
+
+    def declare_reduction(self, record: Any, dtype: str) -> str:
+        """The OpenMP name of a reduction that has no operator."""
+        from symtensor.ops.elemwise import C_TYPES
+
+        name = f"st_{record.name}_{dtype}"
+        joined = record.c_combine(dtype, "omp_out", "omp_in")
+        self.support(f"#pragma omp declare reduction({name} : {C_TYPES[dtype]} : omp_out = {joined}) "
+                     f"initializer(omp_priv = {record.c_init(dtype)})")
+        return name
+
+    def product(self, product: Product) -> str:
+        """The C text of a product in the driver."""
+        factors = [factor.c if isinstance(factor, Text) else self.scalar(factor) for factor in product.factors]
+        if product.coefficient != 1 or not factors:
+            factors.insert(0, str(product.coefficient))
+        return " * ".join(factors)
+
+    def define(self, text: str) -> str:
+        """The name of the function whose text, with ``@`` for its name, is ``text``; identical texts are one."""
+        name = self.functions.get(text)
+        if name is None:
+            name = self.functions[text] = f"k{len(self.functions)}"
+        return name
+
+
+class Function:
+    """One C function of the form ``body(context, begin, end)`` being written, with the parameters it is called with."""
+
+    def __init__(self, driver: Driver, prefix: str = "") -> None:
+        self.driver = driver
+        self.prefix = prefix  # of the names of sizes: keeps them apart from those in an op's body
+        self._fields: dict[str, tuple[str, str]] = {}  # name: (C type, value in the driver)
+        self._sizes: dict[Product, str] = {}
+        self._pointers: list[str] = []
+        self.lines: list[str] = []
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Append statements."""
+        self.lines.extend(lines)
+
+    def field(self, ctype: str, name: str, value: str) -> str:
+        """A parameter, and its name in the function."""
+        self._fields[name] = (ctype, value)
+        return name
+
+    def pointer(self, ctype: str, name: str, value: str) -> str:
+        """A parameter that points to memory nothing else of the function points to."""
+        self._fields[name] = (f"{ctype} *restrict const", value)
+        return name
+
+    def size(self, product: Product) -> str:
+        """A size or stride: its number where it is static, else a parameter."""
+        if product.static is not None:
+            return str(product.static)
+        name = self._sizes.get(product)
+        if name is None:
+            name = self._sizes[product] = self.field("const int64_t", f"{self.prefix}n{len(self._sizes)}", self.driver.product(product))
+        return name
+
+    def text(self) -> str:
+        """The function, with ``@`` for its name."""
+        fields = "".join(f"{_bare(ctype)}{name}; " for name, (ctype, _) in self._fields.items())
+        unpack = [f"{_spaced(ctype)}{name} = st_c->{name};" for name, (ctype, _) in self._fields.items()]
+        head = [f"typedef struct {{ {fields}}} @_t;"] if fields else []
+        take = ["const @_t *const st_c = context;"] if fields else []
+        body = indented([*take, *unpack, *self.lines])
+        return "\n".join([*head, "ST_KERNEL @(void *context, int64_t begin, int64_t end)", "{", *body, "}"])
+
+    def call(self, count: str, grain: str) -> None:
+        """Append the call over ``count`` iterations to the driver."""
+        name = self.driver.define(self.text())
+        values = ", ".join(value for _, value in self._fields.values())
+        if values:
+            context = f"&({name}_t){{{values}}}"
+            self.driver.add([f"st_run(rt, {name}, {context}, {count}, {grain});"])
+        else:
+            self.driver.add([f"st_run(rt, {name}, NULL, {count}, {grain});"])
+
+
+def _bare(ctype: str) -> str:
+    """The type of a struct member: no restrict, no const on the member itself."""
+    if "*" in ctype:
+        return ctype.replace(" *restrict const", " *").replace(" *const", " *")
+    return ctype.removeprefix("const ") + " "
+
+
+def _spaced(ctype: str) -> str:
+    return ctype + " "
+
+
+def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
+    """Lines indented by their braces."""
+    result: list[str] = []
+    for chunk in lines:
+        for line in chunk.split("\n"):
+            text = line.strip()
+            if text.startswith("}") or text == "done:":
+                level = depth - 1 if text != "done:" else 0
+            else:
+                level = depth
+            result.append(text if text.startswith("#") or text == "" else "    " * level + text)
+            depth += text.count("{") - text.count("}")
+    return result
+
+
+def is_static(scalar: Variable) -> bool:
+    """Whether a scalar's value is known at compile time."""
+    return isinstance(scalar, Constant)

@@ -1,0 +1,406 @@
+"""The program of a graph: steps in order, arrays with their layouts, and what each step needs.
+
+A 0-d variable is a C local; every other one is an `Array`. A scalar is *early* where it is computed from the shapes
+of inputs and from 0-d inputs alone: sizes, guards and checks are, mostly, and run before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symtensor.graph.errors import SymtensorError
+from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.op import Kernel, Op, View
+from symtensor.graph.trace import Origin
+from symtensor.graph.types import TensorType
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.link.layout import ONE, ZERO, Product, Symbols
+from symtensor.ops.elemwise import Elemwise
+from symtensor.ops.fused import Fused, ScalarProgram
+from symtensor.ops.fused import Step as ScalarStep
+from symtensor.ops.infer import ShapeInference
+from symtensor.ops.reduction import Reduction
+from symtensor.ops.shape import Shape_i
+
+Check = tuple[Variable, str, tuple[Variable, ...]]
+
+__all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step", "scalar_program"]
+
+
+class CannotEmit(SymtensorError):
+    """A graph has no native program (values that are no tensors); it runs on the interpreter."""
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What an error report needs to know of a node (or guard: ``node`` is None)."""
+
+    op: str
+    origin: Origin
+    node: Apply | None = None
+    types: str = ""
+
+
+@dataclass(eq=False)
+class Array:
+    """An array of the program. Roots own memory; views lie in that of ``root``, reached through ``parent``.
+
+    ``kind``: "input", "constant", "buffer", "host" (made by a host call), "scalar" (a 0-d local seen as an array), or
+    "view". ``place`` of a buffer is decided by the memory planner: ("slot", k), ("output", k), ("input", k) in the
+    memory of an input that is updated, or ("dynamic", k).
+    """
+
+    dtype: str
+    dims: tuple[Variable, ...]
+    strides: tuple[Product, ...]
+    kind: str
+    contiguous: bool = True
+    variable: Variable | None = None
+    parent: Array | None = None
+    offset: Product = ZERO
+    number: int = -1
+    place: tuple[str, int] | None = None
+    local: Variable | None = None  # the 0-d variable a "scalar" stands for
+    aliases: list[Array] = field(default_factory=list)  # what the result of a host call may share memory with
+    uses: list[Step] = field(default_factory=list)
+
+    @property
+    def root(self) -> Array:
+        """The array that owns the memory."""
+        array = self
+        while array.parent is not None:
+            array = array.parent
+        return array
+
+
+@dataclass(eq=False)
+class Step:
+    """One step: "scalar" (an inline statement), "view", "loop", "kernel", "host", "copy" (into output memory) or
+    "store" (a scalar into output memory). ``reads`` and ``writes`` are the arrays touched."""
+
+    kind: str
+    node: Apply | None
+    info: int
+    reads: list[Array]
+    writes: list[Array]
+    kernel: Kernel | None = None
+    output: int = -1
+    source: Variable | None = None
+    fallible: bool = False
+
+
+def scalar_program(node: Apply) -> ScalarProgram:
+    """The scalar program of an elementwise, fused or reduction node."""
+    op = node.op
+    if isinstance(op, Fused):
+        return op.program
+    inputs = tuple(variable.type.dtype for variable in node.inputs)
+    if isinstance(op, Reduction):
+        return ScalarProgram(inputs, (), ((0, op),))
+    step = ScalarStep(op, tuple(range(len(inputs))), node.outputs[0].type.dtype)
+    return ScalarProgram(inputs, (step,), ((len(inputs), None),))
+
+
+class Program:
+    """The steps of a graph in a valid order, before memory is planned."""
+
+    def __init__(self, graph: FunctionGraph, updates: dict[int, int]) -> None:
+        self.graph = graph
+        self.updates = updates
+        self.infer = ShapeInference.of(graph)
+        self.symbols = Symbols()
+        self.input_number = {variable: k for k, variable in enumerate(graph.inputs)}
+        self.nodes: list[NodeInfo] = []
+        self.constants: list[Array] = []
+        self.arrays: dict[Variable, Array] = {}
+        self.steps: list[Step] = []
+        self._dims: dict[Variable, tuple[Variable, ...]] = {}
+        self._early: dict[Variable, bool] = {}
+        self._checks: dict[Apply, list[Check]] = {}
+        for variable in (*graph.inputs, *graph.outputs):
+            self._require_tensor(variable)
+        self.order = list(self._ordered())
+        for node in self.order:
+            self._add(node)
+        for k, output in enumerate(graph.outputs):
+            self._add_output(k, output)
+
+    # -- dimensions and scalars ---------------------------------------------------------------------------------------
+
+    def dims(self, variable: Variable) -> tuple[Variable, ...]:
+        """The dimensions of a variable."""
+        found = self._dims.get(variable)
+        if found is None:
+            found = self._dims[variable] = self.infer.shape_of(variable)
+        return found
+
+    def resolve(self, scalar: Variable) -> Variable:
+        """The scalar that computes a dimension: ``Shape_i`` of an inferred variable is its inferred dimension."""
+        node = scalar.owner
+        if node is None or not isinstance(node.op, Shape_i) or node.inputs[0] in self.input_number:
+            return scalar
+        return self.dims(node.inputs[0])[node.op.i]
+
+    def is_early(self, scalar: Variable) -> bool:
+        """Whether a 0-d variable is computed before the steps."""
+        stack = [scalar]
+        while stack:
+            variable = stack[-1]
+            if variable in self._early:
+                stack.pop()
+                continue
+            found, pending = self._early_from(variable)
+            if pending:
+                stack.extend(pending)
+            else:
+                self._early[variable] = found
+                stack.pop()
+        return self._early[scalar]
+
+    def _early_from(self, variable: Variable) -> tuple[bool, list[Variable]]:
+        bound = self.symbols.bound.get(variable)
+        if bound is not None:
+            needs = [factor for factor in bound.factors if isinstance(factor, Variable)]
+        elif variable.owner is None:
+            return isinstance(variable, Constant) or variable in self.input_number, []
+        elif isinstance(variable.owner.op, Shape_i):
+            target = self.resolve(variable)
+            if target is variable:
+                return variable.owner.inputs[0].owner is None, []
+            needs = [target]
+        elif is_scalar_code(variable.owner):
+            needs = list(variable.owner.inputs)
+        else:
+            return False, []
+        pending = [need for need in needs if need not in self._early]
+        return all(self._early[need] for need in needs) if not pending else False, pending
+
+    def product_is_early(self, product: Product) -> bool:
+        """Whether a product is known before the steps."""
+        return all(isinstance(factor, Variable) and self.is_early(factor) for factor in product.factors)
+
+    # -- order --------------------------------------------------------------------------------------------------------
+
+    def _needs(self, node: Apply) -> Iterator[Variable]:
+        if isinstance(node.op, Shape_i):
+            (target,) = node.outputs
+            resolved = self.resolve(target)
+            if resolved is not target:
+                yield resolved
+            elif node.inputs[0] not in self.input_number:
+                yield node.inputs[0]
+            return
+        yield from node.inputs
+        for output in node.outputs:
+            self._require_tensor(output)
+            for dim in self.dims(output):
+                if dim.owner is None or not (isinstance(dim.owner.op, Shape_i) and dim.owner.inputs[0].owner is node):
+                    yield dim
+
+    def _ordered(self) -> Iterator[Apply]:
+        """The nodes needed, dimensions included, each after what it needs. Iterative."""
+        done: set[Apply] = set()
+        for root in self.graph.roots:
+            if root.owner is None or root.owner in done:
+                continue
+            done.add(root.owner)
+            stack = [(root.owner, self._needs(root.owner))]
+            while stack:
+                node, rest = stack[-1]
+                for variable in rest:
+                    owner = variable.owner
+                    if owner is not None and owner not in done and variable not in self.input_number:
+                        done.add(owner)
+                        stack.append((owner, self._needs(owner)))
+                        break
+                else:
+                    stack.pop()
+                    yield node
+
+    def _require_tensor(self, variable: Variable) -> None:
+        if not isinstance(variable.type, TensorType):
+            raise CannotEmit(f"{variable} of type {variable.type} is no tensor; the program runs on the interpreter")
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+
+    def _add(self, node: Apply) -> None:
+        if isinstance(node.op, Shape_i):
+            return
+        if is_scalar_code(node) and all(v.type.ndim == 0 for v in node.inputs):
+            if not all(self.is_early(output) for output in node.outputs):
+                self._step("scalar", node, [])
+            return
+        if 0 in node.op.view_map and len(node.outputs) == 1 and self._add_view(node):
+            return
+        reads = [array for v in node.inputs if (array := self.array(v)) is not None]
+        if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
+            self._step("loop", node, reads)
+            return
+        kernel = node.op.kernel(node)
+        if kernel is None:
+            step = self._step("host", node, reads, kind="host")
+            step.fallible = True
+            for k, bases in node.op.view_map.items():
+                made = self.array(node.outputs[k])
+                if made is not None:
+                    made.aliases = [base.root for i in bases if (base := self.array(node.inputs[i])) is not None]
+            return
+        step = self._step("kernel", node, reads)
+        step.kernel = kernel
+        step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
+
+    def _step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
+        step = Step(name, node, self.note(node) if node is not None else -1, reads, [])
+        for array in reads:
+            array.uses.append(step)
+        for output in node.outputs if node is not None else ():
+            if output.type.ndim:
+                dims = self.dims(output)
+                step.writes.append(self._new(Array(output.type.dtype, dims, self.symbols.strides(dims), kind,
+                                                   variable=output)))
+        sizes = [dim for array in (*reads, *step.writes) for dim in array.dims]
+        step.fallible = not all(self.is_early(dim) for dim in sizes)  # checks of shapes, and memory, at the step
+        self.steps.append(step)
+        return step
+
+    def _new(self, array: Array) -> Array:
+        if array.variable is not None:
+            self.arrays[array.variable] = array
+        return array
+
+    def array(self, variable: Variable) -> Array | None:
+        """The array of a variable; None for a 0-d one."""
+        if not variable.type.ndim:
+            return None
+        found = self.arrays.get(variable)
+        if found is None:  # inputs and constants, at their first use
+            self._require_tensor(variable)
+            dims = self.dims(variable)
+            kind = "constant" if isinstance(variable, Constant) else "input"
+            found = self._new(Array(variable.type.dtype, dims, self.symbols.strides(dims), kind, variable=variable))
+            if kind == "constant":
+                found.number = len(self.constants)
+                self.constants.append(found)
+            else:
+                found.number = self.input_number[variable]
+        return found
+
+    def _add_view(self, node: Apply) -> bool:
+        """A view step; False where the view map names no usable base."""
+        base, output = node.inputs[node.op.view_map[0][0]], node.outputs[0]
+        if base.type.dtype != output.type.dtype or any(len(bases) != 1 for bases in node.op.view_map.values()):
+            return False
+        source = self.array(base)
+        dims = self.dims(output)
+        if source is None:  # a 0-d local, seen with dimensions of 1
+            if output.type.ndim == 0 or any(self.symbols.of(dim) != ONE for dim in dims):
+                return False
+            seen = self._new(Array(output.type.dtype, dims, (ZERO,) * len(dims), "scalar", variable=output, local=base))
+            step = Step("view", node, self.note(node), [], [seen], fallible=self.has_late_checks(node))
+            self.steps.append(step)
+            return True
+        view = self._view_of(node, source)
+        if view is None:
+            if type(node.op).view is Op.view:  # it does not say how it views
+                return False
+            view = View(0, ())
+            if not source.contiguous:
+                source = self._contiguous_copy(node, source)
+        offset, strides = self._view_layout(view, dims)
+        array = Array(output.type.dtype, dims, strides, "view", self.symbols.contiguous(dims, strides), output, source, offset)
+        step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node))
+        source.uses.append(step)
+        if output.type.ndim:
+            self._new(array)
+        self.steps.append(step)
+        return True
+
+    def _view_of(self, node: Apply, source: Array) -> View | None:
+        placeholders = []
+        for stride in source.strides:
+            variable = _placeholder()
+            self.symbols.bound[variable] = stride
+            placeholders.append(variable)
+        shapes = [self.dims(variable) for variable in (*node.inputs, *node.outputs)]
+        return node.op.view(node, shapes, tuple(placeholders))
+
+    def _view_layout(self, view: View, dims: Sequence[Variable]) -> tuple[Product, tuple[Product, ...]]:
+        if not view.strides and dims:
+            return ZERO, self.symbols.strides(dims)
+        of = self.symbols.of
+        offset = Product(view.offset) if isinstance(view.offset, int) else of(view.offset)
+        return offset, tuple(Product(s) if isinstance(s, int) else of(s) for s in view.strides)
+
+    def _contiguous_copy(self, node: Apply, source: Array) -> Array:
+        copy = Array(source.dtype, source.dims, self.symbols.strides(source.dims), "buffer")
+        step = Step("loop", None, self.note(node), [source], [copy])
+        source.uses.append(step)
+        self.steps.append(step)
+        return copy
+
+    def _add_output(self, k: int, output: Variable) -> None:
+        """A step that puts the value into the memory of output ``k``; the planner drops it where it is there already."""
+        array = self.array(output)
+        step = Step("store" if array is None else "copy", None, -1, [array] if array is not None else [], [],
+                    output=k, source=output)
+        if array is not None:
+            array.uses.append(step)
+        self.steps.append(step)
+
+    def has_late_checks(self, node: Apply) -> bool:
+        """Whether a check of the node needs data."""
+        return any(not self.is_early(ok) for ok, _, _ in self.checks(node))
+
+    def checks(self, node: Apply) -> list[Check]:
+        """What must hold before the node runs: (condition, code, values). Conditions known to hold are left out."""
+        found = self._checks.get(node)
+        if found is None:
+            hook = getattr(node.op, "checks", None)
+            shapes = [self.dims(variable) for variable in (*node.inputs, *node.outputs)] if hook is not None else []
+            found = []
+            for ok, code, values in hook(node, shapes) if hook is not None else ():
+                condition = self.infer.simplify(ok)
+                if not (isinstance(condition, Constant) and condition.data):
+                    found.append((condition, code, tuple(self.infer.simplify(value) for value in values)))
+            self._checks[node] = found
+        return found
+
+    # -- the table of nodes -------------------------------------------------------------------------------------------
+
+    def note(self, node: Apply) -> int:
+        """The number of a node in the table that error reports read."""
+        types = ", ".join(str(variable.type) for variable in node.inputs)
+        self.nodes.append(NodeInfo(str(node.op), node.origin, node, types))
+        return len(self.nodes) - 1
+
+    def note_guard(self, op: str, origin: Origin) -> int:
+        """The number of a guard in the table."""
+        self.nodes.append(NodeInfo(op, origin))
+        return len(self.nodes) - 1
+
+
+_INT64 = TensorType("int64", ())
+
+
+def _placeholder() -> Variable:
+    return Variable(_INT64)
+
+
+def is_elementwise(node: Apply) -> bool:
+    """Whether a node is an elementwise function with a C text."""
+    return isinstance(node.op, Elemwise) and node.op.has_c([variable.type.dtype for variable in node.inputs])
+
+
+def is_scalar_code(node: Apply) -> bool:
+    """Whether a node is an inline statement: elementwise on 0-d values."""
+    op = node.op
+    if isinstance(op, Fused):
+        return op.ndim == 0 and all(reduction is None for _, reduction in op.program.outputs)
+    return is_elementwise(node) and node.outputs[0].type.ndim == 0
+
+
+def variables_of(arrays: Iterable[Array]) -> list[Any]:
+    """The variables of arrays, for messages."""
+    return [array.variable for array in arrays]

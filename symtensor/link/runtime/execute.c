@@ -1,0 +1,315 @@
+/* One run of a loaded program: arrays in, arrays out, host calls on the way. */
+#include "module.h"
+
+typedef struct {
+    st_frame frame;            /* first: st_arena finds it from the call */
+    Program *program;
+    PyThreadState *thread;
+    PyObject *kept;            /* list: what host calls returned, alive until st_main is done; NULL before the first */
+    PyObject *lease;           /* capsule that views given to host calls have as base; NULL before the first */
+    PyObject **owners;
+} Running;
+
+/* -- arrays ------------------------------------------------------------------------------------------------------ */
+
+/* Without Python code run: an exact ndarray of the dtype and shape, contiguous, aligned, native. */
+int program_usable(const Spec *spec, PyObject *value)
+{
+    if (!PyArray_CheckExact(value)) return 0;
+    PyArrayObject *array = (PyArrayObject *)value;
+    if (PyArray_NDIM(array) != spec->ndim || !PyArray_ISCARRAY_RO(array)) return 0;
+    if (PyArray_TYPE(array) != spec->typenum && !PyArray_EquivTypes(PyArray_DESCR(array), spec->descr)) return 0;
+    const npy_intp *shape = PyArray_DIMS(array);
+    for (int axis = 0; axis < spec->ndim; axis++)
+        if (spec->shape[axis] >= 0 && spec->shape[axis] != shape[axis]) return 0;
+    return 1;
+}
+
+static PyObject *words(const Spec *spec)
+{
+    PyObject *shape = PyTuple_New(spec->ndim);
+    if (!shape) return NULL;
+    for (int axis = 0; axis < spec->ndim; axis++) {
+        PyObject *dim = spec->shape[axis] < 0 ? Py_NewRef(Py_None) : PyLong_FromSsize_t(spec->shape[axis]);
+        if (!dim) {
+            Py_DECREF(shape);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(shape, axis, dim);
+    }
+    PyObject *text = PyUnicode_FromFormat("%S array with shape %R (None: any)", spec->descr, shape);
+    Py_DECREF(shape);
+    return text;
+}
+
+PyArrayObject *program_ready(const Spec *spec, PyObject *value)
+{
+    if (program_usable(spec, value)) return (PyArrayObject *)Py_NewRef(value);
+    int fits = PyArray_Check(value) && PyArray_NDIM((PyArrayObject *)value) == spec->ndim
+               && PyArray_EquivTypenums(PyArray_TYPE((PyArrayObject *)value), spec->typenum);
+    for (int axis = 0; fits && axis < spec->ndim; axis++)
+        fits = spec->shape[axis] < 0 || spec->shape[axis] == PyArray_DIM((PyArrayObject *)value, axis);
+    if (fits) {
+        Py_INCREF(spec->descr);
+        return (PyArrayObject *)PyArray_FromArray((PyArrayObject *)value, spec->descr,
+                                                  NPY_ARRAY_CARRAY_RO | NPY_ARRAY_ENSUREARRAY);
+    }
+    PyObject *expected = words(spec);
+    if (!expected) return NULL;
+    if (PyArray_Check(value)) {
+        PyObject *shape = PyObject_GetAttrString(value, "shape");
+        if (shape) {
+            PyErr_Format(PyExc_TypeError, "expected a %U, got a %S array with shape %R", expected,
+                         PyArray_DESCR((PyArrayObject *)value), shape);
+            Py_DECREF(shape);
+        }
+    } else {
+        PyErr_Format(PyExc_TypeError, "expected a %U, got a %s", expected, Py_TYPE(value)->tp_name);
+    }
+    Py_DECREF(expected);
+    return NULL;
+}
+
+/* The array takes over memory of st_alloc; the memory is released also on failure. */
+static PyObject *own(const Spec *spec, char *data, const int64_t *shape)
+{
+    Py_INCREF(spec->descr);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, spec->descr, spec->ndim, (npy_intp *)shape, NULL, data,
+                                           NPY_ARRAY_CARRAY, NULL);
+    if (!array) {
+        st_release(data);
+        return NULL;
+    }
+    ((PyArrayObject_fields *)array)->mem_handler = Py_NewRef(symtensor_memory_handler);
+    PyArray_ENABLEFLAGS((PyArrayObject *)array, NPY_ARRAY_OWNDATA);
+    return array;
+}
+
+/* -- host calls ---------------------------------------------------------------------------------------------------- */
+
+static void end_lease(PyObject *capsule)
+{
+    void *arenas = PyCapsule_GetContext(capsule);
+    PyObject *owners = PyCapsule_GetPointer(capsule, "symtensor.lease");
+    st_frame frame = {.arenas = arenas};
+    st_arena_release(&frame);
+    Py_XDECREF(owners);
+}
+
+static PyObject *view(Running *run, const Spec *spec, const st_value *value)
+{
+    Py_INCREF(spec->descr);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, spec->descr, (int)value->ndim, (npy_intp *)value->shape,
+                                           (npy_intp *)value->strides, value->data, 0, NULL);
+    if (array && PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(run->lease)) < 0) Py_CLEAR(array);
+    return array;
+}
+
+static void extent(PyArrayObject *array, char **low, char **high)
+{
+    *low = *high = PyArray_BYTES(array);
+    for (int axis = 0; axis < PyArray_NDIM(array); axis++) {
+        npy_intp reach = (PyArray_DIM(array, axis) - 1) * PyArray_STRIDE(array, axis);
+        if (reach < 0) *low += reach;
+        else *high += reach;
+    }
+    *high += PyArray_ITEMSIZE(array);
+}
+
+static int overlaps(PyArrayObject *a, PyArrayObject *b)
+{
+    char *low_a, *high_a, *low_b, *high_b;
+    if (!PyArray_SIZE(a) || !PyArray_SIZE(b)) return 0;
+    extent(a, &low_a, &high_a);
+    extent(b, &low_b, &high_b);
+    return low_a < high_b && low_b < high_a;
+}
+
+/* The result of a host call as a contiguous array whose memory is not that of an argument. */
+static PyArrayObject *take(const Spec *spec, PyObject *value, PyObject *arguments)
+{
+    PyArrayObject *array;
+    if (PyArray_Check(value)) {
+        array = program_ready(spec, value);
+    } else {  /* NumPy scalars, for 0-d outputs */
+        PyObject *made = PyArray_FromAny(value, NULL, 0, 0, 0, NULL);
+        array = made ? program_ready(spec, made) : NULL;
+        Py_XDECREF(made);
+    }
+    for (Py_ssize_t i = 0; array && i < PyList_GET_SIZE(arguments); i++) {
+        if (!overlaps(array, (PyArrayObject *)PyList_GET_ITEM(arguments, i))) continue;
+        Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
+        break;
+    }
+    return array;
+}
+
+static int take_all(Running *run, const HostSpec *spec, PyObject *arguments, PyObject *results, st_value *outputs)
+{
+    if (PySequence_Fast_GET_SIZE(results) != spec->n_outputs) {
+        PyErr_Format(PyExc_ValueError, "a host call returned %zd arrays instead of %d",
+                     PySequence_Fast_GET_SIZE(results), spec->n_outputs);
+        return -1;
+    }
+    for (int k = 0; k < spec->n_outputs; k++) {
+        PyArrayObject *array = take(&spec->outputs[k], PySequence_Fast_GET_ITEM(results, k), arguments);
+        if (!array) return -1;
+        int failed = PyList_Append(run->kept, (PyObject *)array);
+        Py_DECREF(array);
+        if (failed) return -1;
+        outputs[k].data = PyArray_BYTES(array);
+        outputs[k].ndim = PyArray_NDIM(array);
+        memcpy(outputs[k].shape, PyArray_DIMS(array), sizeof(npy_intp) * (size_t)PyArray_NDIM(array));
+        memcpy(outputs[k].strides, PyArray_STRIDES(array), sizeof(npy_intp) * (size_t)PyArray_NDIM(array));
+    }
+    return 0;
+}
+
+static int prepare_host(Running *run)
+{
+    if (!run->kept && !(run->kept = PyList_New(0))) return -1;
+    if (run->lease) return 0;
+    PyObject *owners = PyList_New(0);
+    for (int i = 0; owners && i < run->program->n_inputs; i++)
+        if (run->owners[i] && PyList_Append(owners, run->owners[i]) < 0) Py_CLEAR(owners);
+    run->lease = owners ? PyCapsule_New(owners, "symtensor.lease", end_lease) : NULL;
+    if (!run->lease) Py_XDECREF(owners);
+    return run->lease ? 0 : -1;
+}
+
+static int call_host(Running *run, int32_t index, const st_value *inputs, st_value *outputs)
+{
+    const HostSpec *spec = &run->program->hosts[index];
+    if (prepare_host(run) < 0) return -1;
+    PyObject *arguments = PyList_New(spec->n_inputs);
+    if (!arguments) return -1;
+    for (int k = 0; k < spec->n_inputs; k++) {
+        PyObject *array = view(run, &spec->inputs[k], &inputs[k]);
+        if (!array) {
+            Py_DECREF(arguments);
+            return -1;
+        }
+        PyList_SET_ITEM(arguments, k, array);
+    }
+    PyObject *given = PySequence_List(arguments);  /* the host may change its list */
+    PyObject *results = given ? PyObject_CallFunction(run->program->host, "iO", (int)index, given) : NULL;
+    Py_XDECREF(given);
+    PyObject *fast = results ? PySequence_Fast(results, "a host call must return a sequence of arrays") : NULL;
+    int status = fast ? take_all(run, spec, arguments, fast, outputs) : -1;
+    Py_XDECREF(fast);
+    Py_XDECREF(results);
+    Py_DECREF(arguments);
+    return status;
+}
+
+static int host_call(void *context, int32_t index, const st_value *inputs, st_value *outputs)
+{
+    Running *run = context;
+    PyEval_RestoreThread(run->thread);
+    int status = -1;
+    if (index >= 0 && index < run->program->n_hosts)
+        status = call_host(run, index, inputs, outputs);
+    else
+        PyErr_Format(PyExc_SystemError, "the program made host call %d of %d", (int)index, run->program->n_hosts);
+    run->thread = PyEval_SaveThread();
+    return status < 0 ? ST_PYTHON : ST_OK;
+}
+
+/* -- one run --------------------------------------------------------------------------------------------------------- */
+
+/* Someone still holds a view of temporaries or results: the memory stays until that is gone. */
+static int leased(const Running *run)
+{
+    return run->lease && Py_REFCNT(run->lease) > 1;
+}
+
+static void finish(Running *run, PyObject **results)
+{
+    if (run->lease) {
+        if (leased(run)) {
+            PyObject *owners = PyCapsule_GetPointer(run->lease, "symtensor.lease");
+            int failed = run->kept && PyList_Append(owners, run->kept) < 0;
+            for (int k = 0; k < run->program->n_outputs; k++)
+                if (results[k] && PyList_Append(owners, results[k]) < 0) failed = 1;
+            if (failed) PyErr_WriteUnraisable(run->lease);
+        }
+        PyCapsule_SetContext(run->lease, run->frame.arenas);
+        run->frame.arenas = NULL;
+        Py_CLEAR(run->lease);
+    }
+    Py_CLEAR(run->kept);
+    st_arena_release(&run->frame);
+}
+
+/* The outputs as arrays; those of a failed run are released, unless a host call's view still looks at them. */
+static int collect(Running *run, st_output *outputs, PyObject **results, int status)
+{
+    const Program *self = run->program;
+    for (int k = 0; k < self->n_outputs; k++) {
+        if (self->inplace[k] >= 0) continue;
+        if (!outputs[k].data) {
+            if (status != ST_OK) continue;
+            PyErr_Format(PyExc_SystemError, "the program made no output %d", k);
+            status = ST_PYTHON;
+        } else if (status == ST_OK || leased(run)) {
+            results[k] = own(&self->outputs[k], outputs[k].data, outputs[k].shape);
+            if (!results[k]) status = ST_PYTHON;
+        } else {
+            st_release(outputs[k].data);
+        }
+    }
+    return status;
+}
+
+int program_execute(Program *self, const st_input *inputs, PyObject **owners, PyObject **results, st_error *error)
+{
+    st_output few[4];
+    st_output *outputs = self->n_outputs <= 4 ? few : PyMem_Malloc(sizeof(st_output) * (size_t)self->n_outputs);
+    if (!outputs) {
+        PyErr_NoMemory();
+        return ST_MEMORY;
+    }
+    for (int k = 0; k < self->n_outputs; k++) {
+        outputs[k].data = NULL;
+        results[k] = NULL;
+    }
+    Running run;
+    run.frame.call = (st_call){.rt = st_runtime_table(), .inputs = inputs, .outputs = outputs, .host = &run,
+                               .host_call = host_call, .arena = st_arena};
+    run.frame.arenas = NULL;
+    run.program = self;
+    run.kept = run.lease = NULL;
+    run.owners = owners;
+    run.thread = PyEval_SaveThread();
+    int status = self->entry(&run.frame.call);
+    PyEval_RestoreThread(run.thread);
+    if (status == ST_MEMORY) PyErr_NoMemory();
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    int collected = collect(&run, outputs, results, status);
+    if (status == ST_OK && collected != ST_OK) {
+        status = collected;
+        PyErr_Fetch(&type, &value, &trace);
+    }
+    finish(&run, results);
+    PyErr_Restore(type, value, trace);
+    if (status != ST_OK) {
+        for (int k = 0; k < self->n_outputs; k++) Py_CLEAR(results[k]);
+        if (status == ST_PYTHON && !PyErr_Occurred())
+            PyErr_SetString(PyExc_SystemError, "a host call failed without an exception");
+        *error = run.frame.call.error;
+    }
+    if (outputs != few) PyMem_Free(outputs);
+    return status;
+}
+
+PyObject *program_values(const st_error *error)
+{
+    PyObject *values = PyTuple_New(ST_ERROR_VALUES);
+    for (int i = 0; values && i < ST_ERROR_VALUES; i++) {
+        PyObject *value = PyLong_FromLongLong(error->values[i]);
+        if (!value) Py_CLEAR(values);
+        else PyTuple_SET_ITEM(values, i, value);
+    }
+    return values;
+}

@@ -1,0 +1,52 @@
+/* What emitted programs use besides the ABI: element types, failures, running a kernel. */
+typedef uint8_t st_bool;
+typedef float _Complex st_complex64;
+typedef double _Complex st_complex128;
+#ifdef __FLT16_MAX__
+typedef _Float16 st_half;
+#endif
+
+#define ST_KERNEL static __attribute__((noinline)) void
+#define ST_UNUSED __attribute__((unused))
+
+/* The first failure wins; iterations on other threads may still run. */
+ST_UNUSED static int st_fail(st_call *call, int32_t code, int32_t node, const int64_t *values)
+{
+    int32_t none = 0;
+    if (__atomic_compare_exchange_n(&call->error.code, &none, code, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        call->error.node = node;
+        for (int k = 0; k < ST_ERROR_VALUES; k++) call->error.values[k] = values[k];
+    }
+    return ST_FAILED;
+}
+#define ST_VALUES(...) (const int64_t[ST_ERROR_VALUES]){__VA_ARGS__}
+#define FAIL(code, ...) do { st_fail(st_call_, (code), st_node, ST_VALUES(__VA_ARGS__)); return; } while (0)
+
+ST_UNUSED static void st_run(const st_runtime *rt, st_body body, const void *context, int64_t n, int64_t grain)
+{
+    if (n > grain && rt->threads > 1) rt->parallel(body, (void *)context, n, grain);
+    else if (n > 0) body((void *)context, 0, n);
+}
+
+ST_UNUSED static inline int64_t st_least(int64_t a, int64_t b) { return a < b ? a : b; }
+ST_UNUSED static inline int64_t st_most(int64_t a, int64_t b) { return a > b ? a : b; }
+ST_UNUSED static inline int64_t st_blocks(int64_t n, int64_t size) { return n / size + (n % size != 0); }
+/* rows of `width` elements that are worth `grain` elements */
+ST_UNUSED static inline int64_t st_rows(int64_t grain, int64_t width) { return width < grain ? grain / st_most(width, 1) : 1; }
+/* iterations worth `grain` elements, where n iterations touch `total` */
+ST_UNUSED static inline int64_t st_grain(int64_t grain, int64_t n, int64_t total) { return st_rows(grain, total / st_most(n, 1)); }
+/* elements of each of at most `parts` chunks, a multiple of `least` */
+ST_UNUSED static inline int64_t st_chunk(int64_t n, int64_t least, int64_t parts) { return least * st_most(1, st_blocks(st_blocks(n, least), parts)); }
+
+/* Sizes in bytes that saturate instead of wrapping: asking for that much memory fails cleanly. */
+#define ST_TOO_MUCH ((int64_t)1 << 60)
+ST_UNUSED static inline int64_t st_times(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) || product > ST_TOO_MUCH ? ST_TOO_MUCH : product;
+}
+ST_UNUSED static inline int64_t st_slot(int64_t at, int64_t bytes) { return st_least(at + ((bytes + 63) & ~(int64_t)63), ST_TOO_MUCH); }
+ST_UNUSED static void *st_take(const st_runtime *rt, int64_t bytes)
+{
+    return bytes >= ST_TOO_MUCH ? NULL : rt->alloc(bytes > 0 ? (size_t)bytes : 1);
+}

@@ -1,0 +1,328 @@
+"""Softmax over one axis, its logarithm, and log-sum-exp: stable for any finite input.
+
+The losses made with them are in `symtensor.ops.crossentropy`; this page hands them on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symtensor.graph.op import Kernel, Op
+from symtensor.graph.op import Shape as Dims
+from symtensor.graph.types import TensorType, is_complex, is_float
+from symtensor.graph.variable import Apply, Variable
+from symtensor.ops import dim_math as d
+from symtensor.ops.convert import as_tensor_variable
+from symtensor.ops.crossentropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    crossentropy_categorical_1hot,
+    crossentropy_softmax_1hot,
+    crossentropy_softmax_1hot_with_bias,
+    crossentropy_softmax_argmax_1hot_with_bias,
+    crossentropy_softmax_max_and_argmax_1hot_with_bias,
+    sigmoid_binary_crossentropy,
+)
+from symtensor.ops.dimshuffle import dimshuffle, pad_left
+from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch
+from symtensor.ops.elementwise_math import exp, log
+from symtensor.ops.elemwise import upgrade_to_float
+from symtensor.ops.kernel_text import unravel_c
+from symtensor.ops.reduce import max, sum
+from symtensor.ops.reduction import normalize_axis, put_back
+from symtensor.ops.shape import shape_of
+
+__all__ = [
+    "LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "binary_crossentropy", "categorical_crossentropy",
+    "crossentropy_categorical_1hot", "crossentropy_softmax_1hot", "crossentropy_softmax_1hot_with_bias",
+    "crossentropy_softmax_argmax_1hot_with_bias", "crossentropy_softmax_max_and_argmax_1hot_with_bias",
+    "logsoftmax", "logsumexp", "sigmoid_binary_crossentropy", "softmax",
+]
+
+
+def _float_input(name: str, x: Any) -> Variable:
+    """``x`` as a float tensor; integers become floats as in exp."""
+    x = as_tensor_variable(x)
+    if is_complex(x.type.dtype):
+        raise TypeError(f"{name} is not defined for dtype {x.type.dtype}")
+    if is_float(x.type.dtype):
+        return x
+    return cast(x, upgrade_to_float(x.type.dtype))
+
+
+class _RowOp(Op):
+    """What softmax and log-softmax share: one float input, an output of its type, rows along ``axis``."""
+
+    __props__ = ("axis",)
+    may_overwrite = {0: (0,)}
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def make_node(self, x: Any) -> Apply:
+        x = _float_input(str(self), x)
+        self.at(x.type.ndim)
+        return Apply(self, [x], [x.type.clone().make_variable()])
+
+    def at(self, ndim: int) -> int:
+        """The axis counted from the front; ValueError where there is none."""
+        return normalize_axis(type(self).__name__.lower(), self.axis, ndim)[0]
+
+    def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
+        return [shapes[0]]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}{{axis={self.axis}}}"
+
+
+def _row_kernel(node: Apply, axis: int, inputs: Sequence[str], loops: str) -> Kernel:
+    """A kernel with one row along ``axis`` per iteration.
+
+    ``loops`` is C over ``n`` elements: input ``x`` (named in ``inputs``) is read as ``x[k * step_x]``, the
+    output written as ``out[k * step]``. It is emitted twice, with all steps 1 (so that the compiler
+    vectorizes) and general.
+    """
+    ndim = node.outputs[0].type.ndim
+    rest = [k for k in range(ndim) if k != axis]
+    lines = [f"const int64_t n = IN0_DIM({axis});",
+             unravel_c([f"j{k}" for k in rest], [f"IN0_DIM({k})" for k in rest])]
+    for number, name in enumerate(inputs):
+        offset = " + ".join([f"j{k} * IN{number}_STRIDE({k})" for k in rest]) or "0"
+        lines.append(f"const IN{number}_T *{name} = IN{number}_PTR + {offset};")
+        lines.append(f"const int64_t step_{name} = IN{number}_STRIDE({axis});")
+    after = " * ".join([f"IN0_DIM({k})" for k in range(axis + 1, ndim)]) or "1"
+    lines.append(f"const int64_t step = {after};")
+    lines.append("OUT0_T *out = OUT0_PTR + (i / step) * step * n + i % step;")
+    steps = ["step", *(f"step_{name}" for name in inputs)]
+    unit = loops
+    for name in steps:
+        unit = unit.replace(f" * {name}]", "]")
+    lines.append(f"if ({' && '.join(f'{name} == 1' for name in steps)}) {{\n{unit}\n}} else {{\n{loops}\n}}")
+    dims = shape_of(node.inputs[0])
+    return Kernel("\n".join(line for line in lines if line), d.product([dims[k] for k in rest]))
+
+
+_TOP = """{C} top = -INFINITY;
+#pragma omp simd reduction(max:top)
+for (int64_t k = 0; k < n; k++) {{ const {C} v = x[k * step_x]; top = v > top ? v : top; }}
+double total = 0;
+"""  # a NaN may be passed over here: it makes the total NaN, and so the row
+
+_SOFTMAX = """#pragma omp simd reduction(+:total)
+for (int64_t k = 0; k < n; k++) {{
+    const {C} e = st_exp{f}(({C})x[k * step_x] - top);
+    out[k * step] = e;
+    total += e;
+}}
+const {C} scale = ({C})total;
+#pragma omp simd
+for (int64_t k = 0; k < n; k++) out[k * step] = out[k * step] / scale;"""
+
+# float16 rounds once: the exponential is computed again instead of being stored between the loops
+_SOFTMAX_HALF = """for (int64_t k = 0; k < n; k++) total += st_expf((float)x[k * step_x] - top);
+const float scale = (float)total;
+for (int64_t k = 0; k < n; k++) out[k * step] = (st_half)(st_expf((float)x[k * step_x] - top) / scale);"""
+
+_LOGSOFTMAX = """#pragma omp simd reduction(+:total)
+for (int64_t k = 0; k < n; k++) total += st_exp{f}(({C})x[k * step_x] - top);
+const {C} shift = ({C})st_log(total);
+#pragma omp simd
+for (int64_t k = 0; k < n; k++) out[k * step] = (OUT0_T)((({C})x[k * step_x] - top) - shift);"""
+
+_GRAD = """double total = 0;
+#pragma omp simd reduction(+:total)
+for (int64_t k = 0; k < n; k++) total += (double)dy[k * step_dy] * (double)y[k * step_y];
+const {C} shift = ({C})total;
+#pragma omp simd
+for (int64_t k = 0; k < n; k++)
+    out[k * step] = (OUT0_T)((({C})dy[k * step_dy] - shift) * ({C})y[k * step_y]);"""
+
+
+def _fill(text: str, dtype: str) -> str:
+    double = dtype == "float64"
+    return text.format(C="double" if double else "float", f="" if double else "f")
+
+
+class Softmax(_RowOp):
+    """``exp(x) / sum(exp(x))`` along one axis (Theano's Softmax, for any rank): rows that sum to 1."""
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        x = np.asarray(inputs[0])
+        axis = self.at(x.ndim)
+        work = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+        with np.errstate(all="ignore"):
+            e = np.exp(work - work.max(axis=axis, keepdims=True, initial=-np.inf))
+            total = e.sum(axis=axis, keepdims=True, dtype=np.float64).astype(e.dtype)
+            outputs[0][0] = (e / total).astype(x.dtype, copy=False)
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        return [SoftmaxGrad(self.axis)(output_grads[0], outputs[0])]
+
+    def R_op(self, inputs: Sequence[Variable], tangents: Sequence[Any]) -> Sequence[Any]:  # type: ignore[override]
+        return [None if tangents[0] is None else SoftmaxGrad(self.axis)(tangents[0], self(inputs[0]))]
+
+    def kernel(self, node: Apply) -> Kernel:
+        dtype = node.inputs[0].type.dtype
+        loops = _SOFTMAX_HALF if dtype == "float16" else _fill(_SOFTMAX, dtype)
+        return _row_kernel(node, self.at(node.inputs[0].type.ndim), ["x"], _fill(_TOP, dtype) + loops)
+
+
+class LogSoftmax(_RowOp):
+    """``log(softmax(x))`` along one axis, computed as ``x - max - log(sum(exp(x - max)))``: no digits are
+    lost."""
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        x = np.asarray(inputs[0])
+        axis = self.at(x.ndim)
+        work = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+        with np.errstate(all="ignore"):
+            shifted = work - work.max(axis=axis, keepdims=True, initial=-np.inf)
+            total = np.log(np.exp(shifted).sum(axis=axis, keepdims=True, dtype=np.float64))
+            outputs[0][0] = (shifted - total).astype(x.dtype, copy=False)
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        (y,), (g,) = outputs, output_grads
+        return [sub(g, mul(sum(g, self.axis, keepdims=True), exp(y)))]
+
+    def R_op(self, inputs: Sequence[Variable], tangents: Sequence[Any]) -> Sequence[Any]:  # type: ignore[override]
+        t = tangents[0]
+        if t is None:
+            return [None]
+        return [sub(t, sum(mul(t, Softmax(self.axis)(inputs[0])), self.axis, keepdims=True))]
+
+    def kernel(self, node: Apply) -> Kernel:
+        loops = _fill(_TOP + _LOGSOFTMAX, node.inputs[0].type.dtype)
+        return _row_kernel(node, self.at(node.inputs[0].type.ndim), ["x"], loops)
+
+
+class SoftmaxGrad(_RowOp):
+    """``(dy - sum(dy * y)) * y`` along one axis: the gradient of the softmax ``y`` (Theano's name).
+
+    Inputs ``(dy, y)`` of one shape; the output has the type of ``y``.
+    """
+
+    may_overwrite = {0: (0, 1)}
+
+    def make_node(self, dy: Any, y: Any) -> Apply:  # type: ignore[override]
+        y = _float_input("SoftmaxGrad", y)
+        dy = as_tensor_variable(dy)
+        if dy.type.ndim != y.type.ndim:
+            raise TypeError(f"SoftmaxGrad: ranks differ: {dy} of type {dy.type}, {y} of type {y.type}")
+        self.at(y.type.ndim)
+        shape = [b if a is None else a for a, b in zip(dy.type.shape, y.type.shape)]
+        if dy.type.dtype != y.type.dtype:
+            dy = cast(dy, y.type.dtype)
+        return Apply(self, [dy, y], [TensorType(y.type.dtype, shape, y.type.device).make_variable()])
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        dy, y = inputs
+        if dy.shape != y.shape:
+            raise ValueError(f"SoftmaxGrad: shapes {dy.shape} and {y.shape} differ")
+        with np.errstate(all="ignore"):
+            product = np.multiply(dy, y, dtype=np.float64)
+            total = product.sum(axis=self.at(y.ndim), keepdims=True)
+            work = np.result_type(y.dtype, np.float32)
+            result = (dy - total.astype(work)) * y.astype(work, copy=False)
+            outputs[0][0] = np.asarray(result).astype(y.dtype, copy=False)
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        (dy, y), (h,) = inputs, output_grads
+        product = mul(h, y)
+        of_y = sub(mul(h, sub(dy, sum(mul(dy, y), self.axis, keepdims=True))),
+                   mul(dy, sum(product, self.axis, keepdims=True)))
+        return [SoftmaxGrad(self.axis)(h, y), of_y]
+
+    def kernel(self, node: Apply) -> Kernel:
+        made = _row_kernel(node, self.at(node.inputs[1].type.ndim), ["dy", "y"],
+                           _fill(_GRAD, node.outputs[0].type.dtype))
+        checks = [f"if (IN0_DIM({k}) != IN1_DIM({k})) {{ FAIL(ST_SHAPE, {k}, IN0_DIM({k}), IN1_DIM({k})); }}"
+                  for k in range(node.inputs[1].type.ndim)]
+        return Kernel("\n".join([*checks, made.body]), made.size)
+
+
+class LogSumExp(Op):
+    """``log(sum(exp(x)))`` over some axes, stable; it stays one node until lowering.
+
+    ``axis`` holds the sorted axes that vanish, None all of them.
+    """
+
+    __props__ = ("axis",)
+
+    def __init__(self, axis: Sequence[int] | None = None) -> None:
+        self.axis = None if axis is None else tuple(sorted(axis))
+
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        """The axes that vanish from an input of this rank."""
+        return normalize_axis("logsumexp", self.axis, ndim)
+
+    def make_node(self, x: Any) -> Apply:
+        x = _float_input("logsumexp", x)
+        axes = self.axes(x.type.ndim)
+        shape = [dim for axis, dim in enumerate(x.type.shape) if axis not in axes]
+        return Apply(self, [x], [TensorType(x.type.dtype, shape, x.type.device).make_variable()])
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        x = np.asarray(inputs[0])
+        with np.errstate(all="ignore"):
+            result = np.logaddexp.reduce(x, axis=self.axes(x.ndim), dtype=np.float64, initial=-np.inf)
+        outputs[0][0] = np.asarray(result).astype(x.dtype)
+
+    def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
+        axes = self.axes(len(shapes[0]))
+        return [tuple(dim for axis, dim in enumerate(shapes[0]) if axis not in axes)]
+
+    def expand(self, x: Variable) -> Variable:
+        """The spelling: an infinite maximum is not subtracted, so that its rows stay inf or -inf."""
+        axes = self.axes(x.type.ndim)
+        top = max(x, axes, keepdims=True)
+        zero = as_tensor_variable(np.zeros((), x.type.dtype))
+        shift = switch(isinf(top), zero, top)
+        total = sum(exp(sub(x, shift)), axes)
+        kept: list[int | str] = [axis for axis in range(x.type.ndim) if axis not in axes]
+        return add(log(total), dimshuffle(shift, kept))
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        (x,), ndim = inputs, inputs[0].type.ndim
+        axes = self.axes(ndim)
+        return [mul(put_back(output_grads[0], ndim, axes), exp(sub(x, put_back(outputs[0], ndim, axes))))]
+
+
+def softmax(c: Any, axis: int | None = None) -> Variable:
+    """The softmax of ``c`` along ``axis``.
+
+    Without ``axis`` it is Theano's ``T.nnet.softmax``: along the last axis, and a vector gives a row (a 1 x n
+    matrix); with ``axis`` the shape is always that of ``c``. Integers become floats.
+
+    >>> from symtensor import tensor as T
+    >>> softmax(T.fmatrix()).type
+    TensorType(float32, matrix)
+    """
+    c = as_tensor_variable(c)
+    if axis is None and c.type.ndim == 1:
+        c = pad_left(c, 2)
+    result: Variable = Softmax(-1 if axis is None else axis)(c)
+    return result
+
+
+def logsoftmax(c: Any, axis: int | None = None) -> Variable:
+    """The logarithm of `softmax`, without its rounding; shapes as there."""
+    c = as_tensor_variable(c)
+    if axis is None and c.type.ndim == 1:
+        c = pad_left(c, 2)
+    result: Variable = LogSoftmax(-1 if axis is None else axis)(c)
+    return result
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """``log(sum(exp(x), axis))`` without overflow; -inf for no elements. Axes as in `sum`."""
+    x = as_tensor_variable(x)
+    axes = normalize_axis("logsumexp", axis, x.type.ndim)
+    result: Variable = LogSumExp(None if len(axes) == x.type.ndim else axes)(x)
+    return put_back(result, x.type.ndim, axes) if keepdims else result

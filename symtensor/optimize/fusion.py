@@ -1,0 +1,305 @@
+"""Fusion: elementwise nodes over the same loop dimensions, and reductions of their results, become one `Fused` node.
+
+A node joins the group of a producer when both loop over the same dimensions, and when no path leads from the group
+through another node back into it (the group stays convex, so the graph stays acyclic). Nothing is computed twice: a
+value that others need too becomes one more output of its group. Scalars stay single nodes: they are inline code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.trace import made_at
+from symtensor.graph.types import is_complex
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.ops.dimshuffle import DimShuffle
+from symtensor.ops.elemwise import Elemwise
+from symtensor.ops.fused import Fused, Literal, ScalarProgram, Step
+from symtensor.ops.reduction import Reduction
+from symtensor.optimize.engine import Facts, Firing
+
+__all__ = ["fuse"]
+
+_INPUTS, _STEPS = 48, 400
+"""Limits of one loop: beyond them a C compiler spills registers and takes long."""
+
+
+class Group:
+    """Nodes that become one loop. ``first`` and ``last`` are positions in the order of the graph."""
+
+    __slots__ = ("dims", "first", "last", "nodes", "reductions", "sources")
+
+    def __init__(self, dims: tuple[Variable, ...], at: int) -> None:
+        self.dims = dims
+        self.first = self.last = at
+        self.nodes: list[Apply] = []
+        self.reductions: list[Apply] = []
+        self.sources: dict[Variable, None] = {}
+
+
+def fuse(graph: FunctionGraph, facts: Facts, log: list[Firing]) -> FunctionGraph:
+    """The graph with fused loops."""
+    facts.look_at(graph)
+    grouping = Grouping(graph, facts)
+    groups = grouping.groups()
+    for group in groups:
+        grouping.sink(group)
+    chosen = [group for group in groups if len(group.nodes) > 1 or (group.nodes and group.reductions)]
+    if not chosen:
+        return graph
+    return _rebuild(graph, chosen, log)
+
+
+class Grouping:
+    """Which nodes share a loop."""
+
+    def __init__(self, graph: FunctionGraph, facts: Facts) -> None:
+        self.graph = graph
+        self.facts = facts
+        self.unit: dict[Apply, Group] = {}
+        self.position = {node: at for at, node in enumerate(graph.order)}
+
+    def groups(self) -> list[Group]:
+        """All groups, also those of one node, in the order of their first nodes."""
+        for at, node in enumerate(self.graph.order):
+            if isinstance(node.op, Reduction):
+                self._add_reduction(at, node)
+            elif fusible(node):
+                self._add(at, node)
+        return sorted({id(group): group for group in self.unit.values()}.values(), key=lambda group: group.first)
+
+    def _add_reduction(self, at: int, node: Apply) -> None:
+        producer = node.inputs[0].owner
+        group = self._of(producer)
+        if group is not None and producer is not None and group.dims == self.facts.shape(node.inputs[0]):
+            group.reductions.append(node)
+            group.last = at
+            self.unit[node] = group
+
+    def _of(self, node: Apply | None) -> Group | None:
+        """The group whose loop computes the node's values one by one."""
+        if node is None or isinstance(node.op, Reduction):
+            return None
+        return self.unit.get(node)
+
+    def _add(self, at: int, node: Apply) -> None:
+        dims = self.facts.shape(node.outputs[0])
+        own = Group(dims, at)
+        own.nodes.append(node)
+        own.sources.update(dict.fromkeys(node.inputs))
+        self.unit[node] = own
+        for variable in node.inputs:
+            group = self._of(variable.owner)
+            if group is not None and group is not own and group.dims == dims and self._joinable(group, own):
+                own = self._join(group, own)
+
+    def _joinable(self, early: Group, late: Group) -> bool:
+        """Whether two groups may be one: no path from one to the other passes a node outside."""
+        if len(early.nodes) + len(late.nodes) > _STEPS:
+            return False
+        both = (early, late)
+        if sum(v.owner is None or self.unit.get(v.owner) not in both for v in early.sources | late.sources) > _INPUTS:
+            return False
+        return not self._reaches(late, early) and not self._reaches(early, late)
+
+    def _reaches(self, late: Group, early: Group) -> bool:
+        """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction)."""
+        seen: set[Apply] = set()
+        pending = [v.owner for v in self._outside(late) if v.owner is not None and self._of(v.owner) is not early]
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            group = self.unit.get(node)
+            if group is early:
+                return True
+            if (group.last if group is not None else self.position[node]) < early.first:
+                continue
+            if group is None:
+                pending.extend(v.owner for v in node.inputs if v.owner is not None)
+            elif group is not late:
+                seen.update(group.nodes, group.reductions)
+                pending.extend(v.owner for v in self._outside(group) if v.owner is not None)
+        return False
+
+    def _outside(self, group: Group) -> Iterator[Variable]:
+        """What the group reads."""
+        for variable in group.sources:
+            owner = variable.owner
+            if owner is None or self.unit.get(owner) is not group or isinstance(owner.op, Reduction):
+                yield variable
+
+    def sink(self, group: Group) -> None:
+        """Move what only a later loop over the same dimensions reads into that loop, where that saves memory traffic:
+        ``1 - h ** 2``, made beside ``h`` for the gradient, is computed from ``h`` where it is needed."""
+        for node in reversed(group.nodes[:]):
+            late = self._reader(node, group) if self.unit[node] is group else None
+            if late is None:
+                continue
+            cone = self._cone(node, group, late)
+            reads = {v for member in cone for v in member.inputs if v.owner not in cone}
+            fresh = [v for v in reads if v not in late.sources and self.facts.shape(v) == group.dims]
+            kept_inside = any(self._of(v.owner) is group and not self._is_stored(v, group) for v in reads)
+            if len(fresh) > 1 or kept_inside:
+                continue
+            group.nodes = [member for member in group.nodes if member not in cone]
+            late.nodes += sorted(cone, key=self.position.__getitem__)
+            for member in cone:
+                self.unit[member] = late
+                late.sources.update(dict.fromkeys(member.inputs))
+            late.first = min(late.first, *(self.position[member] for member in cone))
+            group.sources = dict.fromkeys(v for member in group.nodes for v in member.inputs)
+
+    def _users(self, variable: Variable) -> list[Apply | None]:
+        return [user for user, _ in self.graph.clients[variable]]
+
+    def _reader(self, node: Apply, group: Group) -> Group | None:
+        """The one other group, over the same dimensions, that has all clients of the node."""
+        units = {self.unit.get(user) if user is not None else None for user in self._users(node.outputs[0])}
+        (late, *others) = units or {None}
+        if others or late is None or late is group or late.dims != group.dims:
+            return None
+        return late
+
+    def _cone(self, node: Apply, group: Group, late: Group) -> set[Apply]:
+        """The nodes of the group that serve the node alone."""
+        cone = {node}
+        for member in reversed(group.nodes):
+            users = self._users(member.outputs[0])
+            if all(user is not None and (user in cone or self.unit.get(user) is late) for user in users):
+                cone.add(member)
+        return cone
+
+    def _is_stored(self, variable: Variable, group: Group) -> bool:
+        """Whether the group stores the value anyhow, for others."""
+        return any(user is None or self.unit.get(user) is not group for user in self._users(variable))
+
+    def _join(self, early: Group, late: Group) -> Group:
+        early.nodes += late.nodes
+        early.reductions += late.reductions
+        early.sources.update(late.sources)
+        early.first, early.last = min(early.first, late.first), max(early.last, late.last)
+        for node in (*late.nodes, *late.reductions):
+            self.unit[node] = early
+        return early
+
+
+def fusible(node: Apply) -> bool:
+    """A primitive elementwise function of tensors, with a C text for its dtypes."""
+    op = node.op
+    if not isinstance(op, Elemwise) or not node.outputs[0].type.shape or op.body is not None:
+        return False
+    dtypes = [variable.type.dtype for variable in node.inputs]
+    return op.has_c(dtypes) and not any(is_complex(dtype) for dtype in dtypes)
+
+
+# -- building -----------------------------------------------------------------------------------------------------------
+
+
+def _rebuild(graph: FunctionGraph, groups: Sequence[Group], log: list[Firing]) -> FunctionGraph:
+    """The graph in which each group is one node. Nodes after a group read its outputs."""
+    member = {node: group for group in groups for node in (*group.nodes, *group.reductions)}
+    made: dict[Variable, Variable] = {}
+    done: set[int] = set()
+    users = graph.clients
+    position = {node: at for at, node in enumerate(graph.order)}
+    for node in _order(graph, member):
+        if isinstance(node, Group):
+            node.nodes.sort(key=position.__getitem__)
+            node.reductions.sort(key=position.__getitem__)
+            if id(node) not in done:
+                done.add(id(node))
+                _emit(graph, node, made, users, member, log)
+            continue
+        inputs = [made.get(variable, variable) for variable in node.inputs]
+        if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            for old, new in zip(node.outputs, graph.interner.node(node, inputs).outputs, strict=True):
+                made.setdefault(old, new)
+    return graph.with_roots([made.get(root, root) for root in graph.roots])
+
+
+def _order(graph: FunctionGraph, member: dict[Apply, Group]) -> Iterator[Apply | Group]:
+    """Nodes and groups, each after what it reads."""
+    done: set[int] = set()
+    for root in graph.order:
+        stack: list[Apply | Group] = [member.get(root, root)]
+        while stack:
+            unit = stack[-1]
+            if id(unit) in done:
+                stack.pop()
+                continue
+            due = [u for u in _reads(unit, member) if id(u) not in done]
+            if due:
+                stack.extend(reversed(due))
+            else:
+                done.add(id(unit))
+                stack.pop()
+                yield unit
+
+
+def _reads(unit: Apply | Group, member: dict[Apply, Group]) -> Iterable[Apply | Group]:
+    variables: Iterable[Variable] = unit.sources if isinstance(unit, Group) else unit.inputs
+    for variable in variables:
+        if variable.owner is not None:
+            source = member.get(variable.owner, variable.owner)
+            if source is not unit:
+                yield source
+
+
+def _emit(graph: FunctionGraph, group: Group, made: dict[Variable, Variable], users: dict[Variable, list],
+          member: dict[Apply, Group], log: list[Firing]) -> None:
+    """Make the group's node and say in ``made`` which of its outputs computes what."""
+    program, inputs, outputs = _program(group, made, users, member)
+    last = (group.reductions or group.nodes)[-1]
+    with made_at(last.origin):
+        node = Fused(program, len(group.dims)).make_node(*inputs)
+    (first, *_) = graph.interner.intern(node.outputs)
+    fused = first.owner
+    if fused is None:
+        return
+    for old, new in zip(outputs, fused.outputs, strict=True):
+        made[old] = new
+        log.append(Firing("fusion", "fuse", "optimize/fusion.py", old, new))
+
+
+def _program(group: Group, made: dict[Variable, Variable], users: dict[Variable, list],
+             member: dict[Apply, Group]) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
+    """The scalar program of a group, the variables it reads, and those it computes for others."""
+    computed = {node.outputs[0] for node in group.nodes}
+    inputs: list[Variable] = []
+    number: dict[Variable, int] = {}
+    for node in group.nodes:
+        for variable in node.inputs:
+            if variable not in computed and variable not in number and _literal(variable) is None:
+                number[variable] = len(inputs)
+                inputs.append(variable)
+    steps: list[Step] = []
+    for node in group.nodes:
+        args = tuple(number[v] if v in number else _literal(v) for v in node.inputs)
+        number[node.outputs[0]] = len(inputs) + len(steps)
+        steps.append(Step(node.op, args, node.outputs[0].type.dtype))  # type: ignore[arg-type]
+    outputs: list[Variable] = []
+    places: list[tuple[int, Reduction | None]] = []
+    for node in group.nodes:
+        inner = {*group.nodes, *group.reductions}
+        if any(user is None or user not in inner for user, _ in users[node.outputs[0]]):
+            outputs.append(node.outputs[0])
+            places.append((number[node.outputs[0]], None))
+    for node in group.reductions:
+        outputs.append(node.outputs[0])
+        places.append((number[node.inputs[0]], node.op))  # type: ignore[arg-type]
+    dtypes = tuple(variable.type.dtype for variable in inputs)
+    return ScalarProgram(dtypes, tuple(steps), tuple(places)), [made.get(v, v) for v in inputs], outputs
+
+
+def _literal(variable: Variable) -> Literal | None:
+    """A constant of one element, as part of the program."""
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    if isinstance(variable, Constant) and variable.data.size == 1:
+        return Literal(variable.type.dtype, variable.data.tobytes())
+    return None
+
+

@@ -1,0 +1,383 @@
+"""Rules as data: both sides are expressions in the user's notation over pattern variables.
+
+    x, y = pattern("x y")
+    rules("stabilize", (log(sigmoid(x)), -softplus(-x)), (log(1 + exp(x)), softplus(x)))
+
+A number in a pattern matches every constant of that value, of any dtype and rank. Operands that were padded or
+permuted by DimShuffle are looked through. Commutative ops match in any order; of a longer sum or product the matched
+operands are replaced and the rest is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symtensor.graph.op import Op
+from symtensor.graph.types import is_continuous
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.ops.convert import constant
+from symtensor.ops.dimshuffle import DimShuffle
+from symtensor.ops.elementwise import cast
+from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
+
+__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "pattern", "rewrite", "rules", "uniform_value"]
+
+Bindings = dict[str, Variable]
+Interning = Callable[[Variable], Variable]
+
+
+class Pattern:
+    """An expression over slots. Operators and elementwise functions of patterns are patterns."""
+
+    @staticmethod
+    def apply_op(op: Op, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Pattern:
+        """What `Op.__call__` does when an operand is a pattern."""
+        if kwargs or not isinstance(op, Elemwise):
+            raise TypeError(f"patterns are spelled with elementwise ops without keywords; {op} is for @rewrite")
+        return Node(op, tuple(_as_pattern(value) for value in inputs))
+
+    def __add__(self, other: Any) -> Pattern:
+        return _op("add", self, other)
+
+    def __radd__(self, other: Any) -> Pattern:
+        return _op("add", other, self)
+
+    def __sub__(self, other: Any) -> Pattern:
+        return _op("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Pattern:
+        return _op("sub", other, self)
+
+    def __mul__(self, other: Any) -> Pattern:
+        return _op("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Pattern:
+        return _op("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Pattern:
+        return _op("true_div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Pattern:
+        return _op("true_div", other, self)
+
+    def __pow__(self, other: Any) -> Pattern:
+        return _op("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Pattern:
+        return _op("pow", other, self)
+
+    def __neg__(self) -> Pattern:
+        return _op("neg", self)
+
+    def __abs__(self) -> Pattern:
+        return _op("abs_", self)
+
+    def __invert__(self) -> Pattern:
+        return _op("invert", self)
+
+
+def _op(name: str, *args: Any) -> Pattern:
+    return Node(ELEMENTWISE[name], tuple(_as_pattern(arg) for arg in args))
+
+
+def _as_pattern(value: Any) -> Pattern:
+    return value if isinstance(value, Pattern) else Number(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Slot(Pattern):
+    """A pattern variable: it matches any expression, and the same one wherever it occurs again."""
+
+    name: str
+    constant: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Number(Pattern):
+    """A number: it matches constants of that value."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Node(Pattern):
+    """An elementwise op applied to patterns."""
+
+    op: Elemwise
+    args: tuple[Pattern, ...]
+
+    def __str__(self) -> str:
+        symbol = self.op.symbol
+        parts = [f"({a})" if isinstance(a, Node) and a.op.symbol and symbol else str(a) for a in self.args]
+        if symbol and len(parts) == 1:
+            return f"{symbol}{parts[0]}"
+        return f" {symbol} ".join(parts) if symbol else f"{self.op.name}({', '.join(map(str, self.args))})"
+
+
+def pattern(names: str) -> Any:
+    """Pattern variables: one for a single name, else a tuple.
+
+    >>> x, y = pattern("x y")
+    >>> str(x * y + 1)
+    '(x * y) + 1'
+    """
+    slots = tuple(Slot(name) for name in names.split())
+    return slots[0] if len(slots) == 1 else slots
+
+
+def constant_slot(name: str) -> Slot:
+    """A pattern variable that matches constants of one value only."""
+    return Slot(name, constant=True)
+
+
+# -- constants ----------------------------------------------------------------------------------------------------------
+
+_uniform: WeakKeyDictionary[Constant, Any] = WeakKeyDictionary()
+_LARGE = 100_000
+
+
+def uniform_value(variable: Variable) -> Any:
+    """The one value all elements of ``variable`` have, as a NumPy scalar, where it is a constant (also dimshuffled,
+    or broadcast by alloc); else None."""
+    while not isinstance(variable, Constant):
+        node = variable.owner
+        if node is None or type(node.op).__name__ not in ("DimShuffle", "Alloc"):
+            return None
+        variable = node.inputs[0]
+    if variable in _uniform:
+        return _uniform[variable]
+    data = variable.data
+    value = None
+    if isinstance(data, np.ndarray) and 0 < data.size <= _LARGE:
+        first = data.reshape(-1)[0]
+        if data.size == 1 or bool((data == first).all()):
+            value = first
+    _uniform[variable] = value
+    return value
+
+
+def _equals(value: Any, number: Any) -> bool:
+    if value is None:
+        return False
+    if isinstance(number, float) and value.dtype.kind == "f":
+        return bool(value == value.dtype.type(number))
+    return bool(value == number)
+
+
+# -- matching -----------------------------------------------------------------------------------------------------------
+
+
+def operands(variable: Variable, op: Elemwise, intern: Interning) -> tuple[Variable, ...] | None:
+    """The operands of ``op`` where ``variable`` is ``op`` applied to something, or a DimShuffle of that: then the
+    operands are dimshuffled instead."""
+    node = variable.owner
+    if node is None:
+        return None
+    if node.op is op:
+        return node.inputs
+    if isinstance(node.op, DimShuffle) and not node.op.dropped:
+        inner = node.inputs[0].owner
+        if inner is not None and inner.op is op:
+            return tuple(intern(node.op(v)) for v in inner.inputs)
+    return None
+
+
+def match(form: Pattern, variable: Variable, found: Bindings, intern: Interning) -> Iterator[Bindings]:
+    """Every way in which ``variable`` is an instance of ``form``, given the bindings ``found``."""
+    if isinstance(form, Slot):
+        bound = found.get(form.name)
+        if bound is variable:
+            yield found
+        elif bound is None and (not form.constant or uniform_value(variable) is not None):
+            yield {**found, form.name: variable}
+    elif isinstance(form, Number):
+        if _equals(uniform_value(variable), form.value):
+            yield found
+    elif isinstance(form, Node):
+        inputs = operands(variable, form.op, intern)
+        if inputs is not None:
+            for bindings, rest in match_operands(form, inputs, found, intern, partial=False):
+                if not rest:
+                    yield bindings
+
+
+def match_operands(form: Node, inputs: Sequence[Variable], found: Bindings, intern: Interning,
+                   partial: bool) -> Iterator[tuple[Bindings, tuple[Variable, ...]]]:
+    """Ways to match the arguments of ``form`` with ``inputs``, and the inputs left over.
+
+    Inputs are left over only of variadic ops: to the caller if ``partial``, else a free pattern variable takes them.
+    """
+    args = form.args
+    if form.op.nin is not None or len(inputs) == len(args):
+        if len(inputs) != len(args):
+            return
+        orders: Iterable[tuple[Pattern, ...]] = [args]
+        if form.op.commutative and len(args) == 2:
+            orders = [args, args[::-1]]
+        elif form.op.commutative:
+            orders = itertools.permutations(args)
+        for order in orders:
+            for bindings in _match_all(order, inputs, found, intern):
+                yield bindings, ()
+        return
+    if len(inputs) < len(args):
+        return
+    ordered = sorted(args, key=_freedom)
+    if partial:
+        yield from _match_some(ordered, tuple(inputs), found, intern)
+        return
+    last = ordered[-1]
+    if isinstance(last, Slot) and last.name not in found and not last.constant:
+        for bindings, rest in _match_some(ordered[:-1], tuple(inputs), found, intern):
+            if last.name not in bindings:
+                yield {**bindings, last.name: intern(form.op(*rest))}, ()
+
+
+def _freedom(form: Pattern) -> int:
+    """Numbers first, then nodes, then variables: those that match least are tried first."""
+    return 0 if isinstance(form, Number) else 1 if isinstance(form, Node) else 2 if getattr(form, "constant", 0) else 3
+
+
+def _match_all(args: Sequence[Pattern], inputs: Sequence[Variable], found: Bindings,
+               intern: Interning) -> Iterator[Bindings]:
+    if not args:
+        yield found
+        return
+    for bindings in match(args[0], inputs[0], found, intern):
+        yield from _match_all(args[1:], inputs[1:], bindings, intern)
+
+
+def _match_some(args: Sequence[Pattern], inputs: tuple[Variable, ...], found: Bindings,
+                intern: Interning) -> Iterator[tuple[Bindings, tuple[Variable, ...]]]:
+    if not args:
+        yield found, inputs
+        return
+    for index, variable in enumerate(inputs):
+        for bindings in match(args[0], variable, found, intern):
+            yield from _match_some(args[1:], inputs[:index] + inputs[index + 1:], bindings, intern)
+
+
+def build(form: Pattern, found: Mapping[str, Variable], dtype: str) -> Variable:
+    """The expression of ``form`` with its variables bound; fractions get ``dtype`` where that is a float dtype."""
+    if isinstance(form, Slot):
+        return found[form.name]
+    if isinstance(form, Number):
+        fraction = isinstance(form.value, float) and is_continuous(dtype)
+        return constant(form.value, dtype=dtype if fraction else None)
+    if not isinstance(form, Node):
+        raise TypeError(f"{form!r} is no pattern")
+    result: Variable = form.op(*(build(arg, found, dtype) for arg in form.args))
+    return result
+
+
+# -- rules --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One rewrite: a pattern pair (``lhs``, ``rhs``) or a function ``local(node, facts)``.
+
+    ``heads`` are the ops or op classes whose nodes it may rewrite; None: all. ``whole`` rules look at the whole graph
+    (clients) and are tried again whenever it changed.
+    """
+
+    step: str
+    name: str
+    heads: tuple[Any, ...] | None
+    place: str
+    lhs: Node | None = None
+    rhs: Pattern | None = None
+    when: Callable[..., bool] | None = None
+    assumes: frozenset[str] = frozenset()
+    local: Callable[[Apply, Any], Any] | None = None
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    def apply(self, node: Apply, facts: Any) -> Any:
+        """The replacement of the node's outputs (a variable or a list), or None."""
+        if self.local is not None:
+            return self.local(node, facts)
+        if self.lhs is None or self.rhs is None:
+            return None
+        variadic = self.lhs.op.nin is None
+        dtype = node.outputs[0].type.dtype
+        for found, rest in match_operands(self.lhs, node.inputs, {}, facts.intern, partial=variadic):
+            if self.when is None or self.when(**found):
+                return self._built(found, rest, dtype)
+        return None
+
+    def _built(self, found: Bindings, rest: Sequence[Variable], dtype: str) -> Any:
+        """The right side. Where it has another dtype its operands are converted first: ``-x`` of small or unsigned
+        integers is not what ``x * -1`` is in a larger dtype."""
+        result = build(self.rhs, found, dtype)  # type: ignore[arg-type]
+        if result.type.dtype != dtype and isinstance(self.rhs, Node) and dtype != "bool":
+            result = build(self.rhs, {name: cast(value, dtype) for name, value in found.items()}, dtype)
+        return self.lhs.op(result, *rest) if rest and self.lhs is not None else result
+
+
+TABLES: dict[str, list[Rule]] = {}
+"""The rules of each step, in the order in which they are tried."""
+
+ASSUMPTIONS = ("finite", "nonzero", "positive", "real")
+
+
+def _place(depth: int) -> str:
+    frame = sys._getframe(depth + 1)
+    return f"{'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{frame.f_lineno}"
+
+
+def rules(step: str, *pairs: tuple[Any, Any], assumes: Iterable[str] = (), when: Callable[..., bool] | None = None,
+          name: str | None = None) -> list[Rule]:
+    """Add rules ``(lhs, rhs)`` to the table of ``step``.
+
+    Parameters
+    ----------
+    assumes : what the rules take for granted ("finite", "nonzero", "positive", "real"); they are off unless the
+        assumption is included.
+    when : a predicate on the bindings, called with one keyword for each pattern variable.
+    name : the name rules are excluded and reported by; the text of the rule otherwise.
+    """
+    unknown = set(assumes) - set(ASSUMPTIONS)
+    if unknown:
+        raise ValueError(f"rules: {sorted(unknown)} are not among the assumptions {ASSUMPTIONS}")
+    made = []
+    for lhs, rhs in pairs:
+        if not isinstance(lhs, Node):
+            raise TypeError(f"rules: the left side {lhs!r} is no op applied to patterns")
+        right = _as_pattern(rhs)
+        made.append(Rule(step, name or f"{lhs} -> {right}", (lhs.op,), _place(1), lhs, right, when, frozenset(assumes)))
+    TABLES.setdefault(step, []).extend(made)
+    return made
+
+
+def rewrite(step: str, *heads: Op | type[Op], name: str | None = None,
+            whole: bool = False) -> Callable[[Callable[[Apply, Any], Any]], Callable[[Apply, Any], Any]]:
+    """Decorator: add a rule that is a function ``local(node, facts)`` of at most ten lines to the table of ``step``.
+
+    It returns the replacement of the node's only output, a list for all outputs, or None. ``facts`` knows shapes and
+    clients (`symtensor.optimize.engine.Facts`). Without ``heads`` it is tried on every node.
+    """
+    place = _place(1)
+
+    def add(local: Callable[[Apply, Any], Any]) -> Callable[[Apply, Any], Any]:
+        rule = Rule(step, name or local.__name__, heads or None, place, local=local, whole=whole)
+        TABLES.setdefault(step, []).append(rule)
+        return local
+
+    return add

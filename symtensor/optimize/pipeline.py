@@ -1,0 +1,151 @@
+"""The pipeline: named steps, each from a valid graph to a valid one. This page is all there is to its order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from symtensor.config import config
+from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.variable import Constant
+from symtensor.ops.infer import ShapeInference
+from symtensor.optimize.engine import Facts, Firing, Rewriter, RewriteError, RuleIndex
+from symtensor.optimize.explain import Log
+from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
+
+__all__ = ["LEVELS", "PIPELINE", "optimize"]
+
+PIPELINE = (
+    ("canonicalize", "rules"),  # one spelling for each meaning; constants, shapes
+    ("stabilize", "rules"),  # spellings that lose digits
+    ("canonicalize", "rules"),
+    ("specialize", "rules"),  # cheaper ops
+    ("expand", "rules"),  # composites become their spelling
+    ("canonicalize", "rules"),
+    ("specialize", "rules"),
+    ("fusion", "pass"),  # elementwise chains become loops
+)
+"""The steps in order: (name, kind). A rule table may be used in several steps."""
+
+LEVELS: dict[str, tuple[str, ...]] = {
+    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "fusion"),
+    "fast_compile": ("canonicalize", "stabilize", "expand"),
+    "none": ("expand",),
+}
+"""The steps each level runs."""
+
+_ELSEWHERE = ("inplace",)
+"""Names that Theano programs exclude and that are decided elsewhere (the memory planner)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The steps and rules that a level with inclusions and exclusions amounts to."""
+
+    steps: tuple[str, ...]
+    tables: dict[str, RuleIndex]
+
+
+_selections: dict[tuple[object, ...], Selection] = {}
+
+
+def select(level: str, including: Iterable[str], excluding: Iterable[str]) -> Selection:
+    """The selection; ValueError for unknown names, listing near ones."""
+    import symtensor.optimize.rules  # noqa: F401  (fills the tables)
+
+    included, excluded = frozenset(including), frozenset(excluding)
+    key = (level, included, excluded, sum(map(len, TABLES.values())))
+    found = _selections.get(key)
+    if found is None:
+        if level not in LEVELS:
+            raise ValueError(f"optimizer level {level!r} is not one of {', '.join(LEVELS)}")
+        _check_names(included | excluded)
+        steps = tuple(name for name, _ in PIPELINE
+                      if (name in LEVELS[level] or name in included) and name not in excluded)
+        tables = {step: RuleIndex([rule for rule in table if _active(rule, included, excluded)])
+                  for step, table in TABLES.items()}
+        found = _selections[key] = Selection(steps, tables)
+    return found
+
+
+def _active(rule: Rule, included: frozenset[str], excluded: frozenset[str]) -> bool:
+    return rule.name not in excluded and rule.assumes <= included
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = {name for name, _ in PIPELINE} | {rule.name for table in TABLES.values() for rule in table}
+    known |= {*LEVELS, *ASSUMPTIONS, *_ELSEWHERE}
+    for name in sorted(names):
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=5, cutoff=0.4) or [step for step, _ in PIPELINE]
+            raise ValueError(f"no rule table, rule or pass is named {name!r}; near names: {', '.join(near)}")
+
+
+def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterable[str] = (),
+             excluding: Iterable[str] = (), assume: bool = True, fuse: bool = True) -> tuple[FunctionGraph, Log]:
+    """The graph after the pipeline, and the log of what was done.
+
+    Parameters
+    ----------
+    level : "fast_run", "fast_compile" or "none".
+    including, excluding : names of tables, rules or passes; assumptions ("finite", "nonzero") may be included.
+    assume : take the dimensions of operands that meet for equal wherever neither is known to be 1; the graph's guards
+        say what must be checked at run time. Without it the graph stays right under run-time broadcasting.
+    fuse : make fused loops.
+
+    ValueError for unknown names.
+    """
+    excluded = {name for name in (*excluding, *config.optimizer_excluding.split(":")) if name}
+    included = {name for name in (*including, *config.optimizer_including.split(":")) if name}
+    selection = select(level, included, excluded if fuse else excluded | {"fusion"})
+    log = Log()
+    inference = ShapeInference.of(graph, assume)
+    if assume:
+        inference.run(graph.order)
+    facts = Facts(graph, inference)
+    guarded = 0
+    for step in selection.steps:
+        graph, guarded = graph.with_guards(inference.guards[guarded:]), len(inference.guards)
+        before = graph
+        graph = _PASSES.get(step, _rewrite)(step, graph, facts, selection, log)
+        if config.check_pipeline:
+            check(step, before, graph)
+    return graph.with_guards(inference.guards[guarded:]), log
+
+
+Pass = Callable[[str, FunctionGraph, Facts, Selection, Log], FunctionGraph]
+
+
+def _rewrite(step: str, graph: FunctionGraph, facts: Facts, selection: Selection, log: list[Firing]) -> FunctionGraph:
+    return Rewriter(step, selection.tables[step], facts, log).run(graph)
+
+
+def _fusion(step: str, graph: FunctionGraph, facts: Facts, selection: Selection, log: list[Firing]) -> FunctionGraph:
+    from symtensor.optimize.fusion import fuse
+
+    return fuse(graph, facts, log)
+
+
+_PASSES: dict[str, Pass] = {"fusion": _fusion}
+
+
+def check(step: str, before: FunctionGraph, after: FunctionGraph) -> None:
+    """The contract of a step: the same inputs; outputs of the same dtype and rank, of types that know no less; only
+    inputs and constants as leaves; interned nodes whose types are what their ops infer. RewriteError otherwise."""
+    if before.inputs != after.inputs or len(before.outputs) != len(after.outputs):
+        raise RewriteError(f"step {step} changed the number of inputs or outputs")
+    for index, (old, new) in enumerate(zip(before.outputs, after.outputs, strict=True)):
+        if not old.type.accepts(new.type):
+            raise RewriteError(f"step {step} changed the type of output {index} from {old.type} to {new.type}")
+    given = set(after.inputs)
+    for node in after.order:
+        if node not in after.interner:
+            raise RewriteError(f"step {step} left {node}, which is not interned")
+        for variable in node.inputs:
+            if variable.owner is None and variable not in given and not isinstance(variable, Constant):
+                raise RewriteError(f"step {step} made {node} depend on {variable}, which is no input")
+        anew = node.op.make_node(*node.inputs)
+        for output, fresh in zip(node.outputs, anew.outputs, strict=True):
+            if not (fresh.type.accepts(output.type) or output.type.accepts(fresh.type)):
+                raise RewriteError(f"step {step} made {node} of type {output.type}; its op infers {fresh.type}")

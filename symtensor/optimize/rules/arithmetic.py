@@ -1,0 +1,359 @@
+"""Arithmetic: canonical forms, and cheaper spellings of the same value.
+
+Values are preserved for every input, infinite and nan ones included; the sign of a zero may change (``x + 0``). The
+user's order of additions and multiplications is kept: results equal NumPy's to the last bit wherever no constants are
+merged.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from symtensor.graph.types import is_continuous, is_float, is_integer
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.ops.convert import constant
+from symtensor.ops.elementwise import (
+    abs_,
+    add,
+    cast,
+    clip,
+    eq,
+    ge,
+    gt,
+    int_div,
+    inv,
+    le,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    neq,
+    pow,
+    second,
+    sgn,
+    sqr,
+    sub,
+    switch,
+    tensor_copy,
+    true_div,
+)
+from symtensor.ops.elementwise_compare import ceil, floor, invert, trunc
+from symtensor.ops.elementwise_math import sqrt
+from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
+from symtensor.optimize.engine import Facts
+from symtensor.optimize.pattern import constant_slot, pattern, rewrite, rules, uniform_value
+
+x, y, z = pattern("x y z")
+c = constant_slot("c")
+
+
+def numeric(x: Variable, **_: Variable) -> bool:
+    """Arithmetic, not logic: sums and products of bools are or and and."""
+    return bool(x.type.dtype != "bool")
+
+
+# -- neutral elements, signs --------------------------------------------------------------------------------------------
+
+rules("canonicalize", (x + 0, x), name="add_zero")
+rules("canonicalize", (x - 0, x), name="sub_zero")
+rules("canonicalize", (x * 1, x), name="mul_one")
+rules("canonicalize", (x / 1, x), name="div_one")
+rules("canonicalize", (x * -1, -x), name="mul_minus_one", when=numeric)
+rules("canonicalize", (x / -1, -x), name="div_minus_one", when=numeric)
+rules("canonicalize", (0 - x, -x), name="zero_minus", when=numeric)
+rules("canonicalize", (-(-x), x), name="double_neg")
+rules("canonicalize", (-(x - y), y - x), name="neg_of_sub")
+rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=numeric)
+rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg", when=numeric)
+rules("canonicalize", ((-x) * y, -(x * y)), name="mul_neg", when=lambda x, y: uniform_value(y) is None)
+rules("canonicalize", ((-x) / y, -(x / y)), (x / (-y), -(x / y)), name="div_neg",
+      when=lambda x, y: is_float(x.type.dtype) and uniform_value(x) is None and uniform_value(y) is None)
+rules("canonicalize", (abs(-x), abs(x)), (abs(abs(x)), abs(x)), (abs(sqr(x)), sqr(x)), name="abs_of",
+      when=lambda x: is_float(x.type.dtype))
+rules("canonicalize", (sqr(-x), sqr(x)), (sqr(abs(x)), sqr(x)), name="sqr_of", when=lambda x: is_float(x.type.dtype))
+rules("canonicalize", (inv(inv(x)), x), name="inv_of_inv", assumes={"finite", "nonzero"})
+rules("canonicalize", ((x * y) / y, x), name="mul_div_cancel", assumes={"finite", "nonzero"},
+      when=lambda x, y: is_continuous(x.type.dtype))
+rules("canonicalize", (x - x, 0), (x * 0, 0), name="times_zero", assumes={"finite"})
+rules("canonicalize", (~(~x), x), name="double_invert")
+rules("canonicalize", (maximum(x, x), x), (minimum(x, x), x), name="extremum_of_same")
+rules("canonicalize", (tensor_copy(x), x), name="copy")
+
+
+@rewrite("canonicalize", add)
+def add_neg(node: Apply, facts: Facts) -> Any:
+    """a + -b is a - b."""
+    if len(node.inputs) != 2:
+        return None
+    for index, variable in enumerate(node.inputs):
+        if variable.owner is not None and variable.owner.op is neg:
+            return sub(node.inputs[1 - index], variable.owner.inputs[0])
+    return None
+
+
+@rewrite("canonicalize", mul, true_div)
+def constant_times_neg(node: Apply, facts: Facts) -> Any:
+    """c * -x is (-c) * x, and so is -x / c."""
+    if len(node.inputs) != 2:
+        return None
+    for at in (0, 1) if node.op is mul else (0,):
+        inner, value = node.inputs[at].owner, uniform_value(node.inputs[1 - at])
+        if inner is not None and inner.op is neg and value is not None and is_continuous(value.dtype.name):
+            operands = [inner.inputs[0], neg(node.inputs[1 - at])]
+            return node.op(*operands)
+    return None
+
+
+@rewrite("canonicalize", neg)
+def neg_of_constant_times(node: Apply, facts: Facts) -> Any:
+    """-(c * x) is (-c) * x."""
+    inner = node.inputs[0].owner
+    if inner is None or inner.op not in (mul, true_div) or not is_continuous(node.outputs[0].type.dtype):
+        return None
+    for at, variable in enumerate(inner.inputs):
+        if uniform_value(variable) is not None and is_continuous(variable.type.dtype):
+            return inner.op(*inner.inputs[:at], neg(variable), *inner.inputs[at + 1:])
+    return None
+
+
+@rewrite("canonicalize", mul, sub)
+def integer_zero(node: Apply, facts: Facts) -> Any:
+    """x * 0 and x - x are 0 in integers (in floats not where x is inf or nan)."""
+    dtype = node.outputs[0].type.dtype
+    if not is_integer(dtype):
+        return None
+    same = node.op is sub and node.inputs[0] is node.inputs[1]
+    if same or (node.op is mul and any(uniform_value(v) == 0 for v in node.inputs)):
+        return constant(0, dtype=dtype)
+    return None
+
+
+@rewrite("canonicalize", mul)
+def product_of_same(node: Apply, facts: Facts) -> Any:
+    """x * x is sqr(x)."""
+    first, *rest = node.inputs
+    if len(rest) == 1 and rest[0] is first and first.type.dtype != "bool":
+        return sqr(first)
+    return None
+
+
+@rewrite("canonicalize", add, mul)
+def single_operand(node: Apply, facts: Facts) -> Any:
+    return node.inputs[0] if len(node.inputs) == 1 else None
+
+
+# -- constants ----------------------------------------------------------------------------------------------------------
+
+
+def _merged(op: Elemwise, a: Any, b: Any, dtype: np.dtype[Any]) -> Any:
+    """The constant that does the work of two, or None where that would cost more than a rounding."""
+    with np.errstate(all="ignore"):
+        value = np.asarray(op.numpy(a.astype(dtype), b.astype(dtype)))
+    if dtype.kind in "iu":
+        return value
+    if dtype.kind != "f" or not np.isfinite(value):
+        return None
+    if op is add:  # constants of different signs may cancel what is added in between
+        return value if (a >= 0) == (b >= 0) else None
+    return value if abs(value) >= np.finfo(dtype).tiny or value == 0 and not (a and b) else None
+
+
+@rewrite("canonicalize", add, mul)
+def merge_constants(node: Apply, facts: Facts) -> Any:
+    """(x * c) * d is x * (c d), also where the inner product is an operand; sums likewise."""
+    inputs = list(node.inputs)
+    at = [i for i, v in enumerate(inputs) if uniform_value(v) is not None]
+    if not at or node.outputs[0].type.dtype == "bool":
+        return None
+    if len(at) == 1:  # look into an operand of the same op and dtype
+        for k, v in enumerate(inputs):
+            if v.owner is not None and v.owner.op is node.op and v.type.dtype == node.outputs[0].type.dtype:
+                inner = [u for u in v.owner.inputs if uniform_value(u) is not None]
+                if inner:
+                    rest = [u for u in v.owner.inputs if u is not inner[0]]
+                    rest += [u for i, u in enumerate(inputs) if i not in (at[0], k)]
+                    return _with_merged(node, inputs[at[0]], inner[0], rest)
+        return None
+    return _with_merged(node, inputs[at[0]], inputs[at[1]], [u for i, u in enumerate(inputs) if i not in at[:2]])
+
+
+def _with_merged(node: Apply, a: Variable, b: Variable, rest: list[Variable]) -> Any:
+    value = _merged(node.op, uniform_value(a), uniform_value(b), node.outputs[0].type.numpy_dtype)  # type: ignore[arg-type]
+    if value is None or not rest:
+        return None
+    return node.op(*rest, constant(value))
+
+
+@rewrite("specialize", true_div)
+def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
+    """x / c is x * (1 / c) where 1 / c is exact."""
+    value = uniform_value(node.inputs[1])
+    dtype = node.outputs[0].type.dtype
+    if value is None or not is_float(dtype) or not math.isfinite(float(value)) or float(value) == 0:
+        return None
+    mantissa, exponent = math.frexp(float(value))
+    if abs(mantissa) != 0.5 or abs(exponent) > 14 or node.inputs[0].type.dtype != dtype:
+        return None
+    return mul(node.inputs[0], constant(1.0 / float(value), dtype=dtype))
+
+
+# -- powers -------------------------------------------------------------------------------------------------------------
+
+
+@rewrite("canonicalize", pow)
+def power_of_constant(node: Apply, facts: Facts) -> Any:
+    """x ** 0, 1, 2 as 1, x, sqr(x)."""
+    value = uniform_value(node.inputs[1])
+    if value is None or float(value.real) not in (0, 1, 2) or value.imag:
+        return None
+    base = cast(node.inputs[0], node.outputs[0].type.dtype)
+    return {0: lambda: constant(1, dtype=base.type.dtype), 1: lambda: base, 2: lambda: sqr(base)}[int(value.real)]()
+
+
+_POWERS = {
+    3.0: lambda b: mul(b, sqr(b)), 4.0: lambda b: sqr(sqr(b)), -1.0: inv, -2.0: lambda b: inv(sqr(b)),
+    0.5: sqrt, -0.5: lambda b: inv(sqrt(b)), 1.5: lambda b: mul(b, sqrt(b)),
+}
+"""Half powers are NumPy's ``x ** 0.5``, which is sqrt (nan at -inf, where the general power is inf)."""
+
+
+@rewrite("specialize", pow)
+def cheap_power(node: Apply, facts: Facts) -> Any:
+    """Small powers of floats without a logarithm."""
+    value, dtype = uniform_value(node.inputs[1]), node.outputs[0].type.dtype
+    if value is None or not is_float(dtype) or float(value) not in _POWERS:
+        return None
+    return _POWERS[float(value)](cast(node.inputs[0], dtype))
+
+
+# -- casts --------------------------------------------------------------------------------------------------------------
+
+_CASTS = tuple(op for name, op in ELEMENTWISE.items() if name.startswith("cast{"))
+
+
+@rewrite("canonicalize", *_CASTS)
+def cast_of_cast(node: Apply, facts: Facts) -> Any:
+    """A cast to the dtype that is there already, or after one that loses nothing."""
+    source, dtype = node.inputs[0], node.outputs[0].type.dtype
+    if source.type.dtype == dtype:
+        return source
+    inner = source.owner
+    if inner is None or inner.op not in _CASTS:
+        return None
+    first = inner.inputs[0]
+    return cast(first, dtype) if np.can_cast(first.type.dtype, source.type.dtype, "safe") else None
+
+
+@rewrite("canonicalize", floor, ceil, trunc)
+def round_integer(node: Apply, facts: Facts) -> Any:
+    return node.inputs[0] if is_integer(node.inputs[0].type.dtype) else None
+
+
+# -- selection and comparison -------------------------------------------------------------------------------------------
+
+
+@rewrite("canonicalize", switch)
+def switch_known(node: Apply, facts: Facts) -> Any:
+    """A condition that is constant, or sides that are the same."""
+    condition, then, other = node.inputs
+    value = uniform_value(condition)
+    if value is None:
+        return then if then is other else None
+    return then if value else other
+
+
+@rewrite("canonicalize", switch)
+def switch_of_switch(node: Apply, facts: Facts) -> Any:
+    """An inner switch on the same condition has decided."""
+    condition, *sides = node.inputs
+    for at, side in enumerate(sides):
+        inner = side.owner
+        if inner is not None and inner.op is switch and inner.inputs[0] is condition:
+            sides[at] = inner.inputs[1 + at]
+            return switch(condition, *sides)
+    return None
+
+
+@rewrite("canonicalize", lt, gt, neq, le, ge, eq)
+def compare_with_itself(node: Apply, facts: Facts) -> Any:
+    """x < x and x > x are false (also for nan); for integers the others are decided too."""
+    if node.inputs[0] is not node.inputs[1]:
+        return None
+    if node.op in (lt, gt):
+        return constant(False)
+    return constant(node.op is not neq) if is_integer(node.inputs[0].type.dtype) else None
+
+
+@rewrite("canonicalize", clip)
+def useless_clip(node: Apply, facts: Facts) -> Any:
+    """Clipping to the bounds it was clipped to, or to infinite ones (nan bounds do not pass)."""
+    value, low, high = node.inputs
+    inner = value.owner
+    if inner is not None and inner.op is clip and inner.inputs[1:] == node.inputs[1:]:
+        return value
+    bounds = uniform_value(low), uniform_value(high)
+    infinite = None not in bounds and float(bounds[0]) == -math.inf and float(bounds[1]) == math.inf
+    return value if infinite else None
+
+
+@rewrite("canonicalize", abs_, sgn)
+def sign_of_known(node: Apply, facts: Facts) -> Any:
+    """abs of what is never negative."""
+    inner = node.inputs[0].owner
+    known = inner is not None and isinstance(inner.op, Elemwise) and inner.op.name in ("exp", "sigmoid", "softplus", "sqrt")
+    unsigned = node.inputs[0].type.dtype.startswith("u")
+    return node.inputs[0] if node.op is abs_ and (known or unsigned) else None
+
+
+@rewrite("canonicalize", int_div)
+def int_div_one(node: Apply, facts: Facts) -> Any:
+    value = uniform_value(node.inputs[1])
+    return node.inputs[0] if value is not None and value == 1 and is_integer(node.outputs[0].type.dtype) else None
+
+
+# -- operands that carry no shape ---------------------------------------------------------------------------------------
+
+
+@rewrite("canonicalize", second)
+def fill_to_alloc(node: Apply, facts: Facts) -> Any:
+    """The engine expands the value to the shape of both where that is larger."""
+    return node.inputs[1]
+
+
+@rewrite("canonicalize", Elemwise)
+def scalar_operand(node: Apply, facts: Facts) -> Any:
+    """An operand that repeats one value need not have the full shape when others have it."""
+    for at, operand in enumerate(node.inputs):
+        if len(node.inputs) == 1 or _is_single(operand):
+            continue
+        small = _unexpanded(operand)
+        rest = [v for k, v in enumerate(node.inputs) if k != at]
+        if small is not None and facts.covered(node.outputs[0], [small, *rest]):
+            return node.op(*node.inputs[:at], small, *node.inputs[at + 1:])
+    return None
+
+
+@rewrite("canonicalize", Elemwise)
+def elementwise_of_alloc(node: Apply, facts: Facts) -> Any:
+    """Computed before it is expanded, not after (the engine expands the result)."""
+    small = [_unexpanded(operand) if not _is_single(operand) else operand for operand in node.inputs]
+    if all(map(_is_single, node.inputs)) or any(value is None for value in small):
+        return None
+    return node.op(*small)
+
+
+def _is_single(operand: Variable) -> bool:
+    return all(dim == 1 for dim in operand.type.shape)
+
+
+def _unexpanded(operand: Variable) -> Variable | None:
+    """What was broadcast to ``operand``: the value of an alloc, or the one element of a constant."""
+    if isinstance(operand, Constant):
+        value = uniform_value(operand)
+        return None if value is None else constant(np.reshape(value, (1,) * operand.type.ndim))
+    node = operand.owner
+    return node.inputs[0] if node is not None and type(node.op).__name__ == "Alloc" else None

@@ -1,0 +1,80 @@
+"""Spellings that lose digits or overflow, replaced by ones that do not.
+
+These rules may change values: to those that exact arithmetic would give. Where the left side is finite both agree up
+to its rounding errors.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+from symtensor.graph.types import is_float
+from symtensor.graph.variable import Apply, Variable
+from symtensor.ops.convert import constant
+from symtensor.ops.elementwise import ge, inv, sqr, switch
+from symtensor.ops.elementwise_math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, sqrt, tanh
+from symtensor.optimize.engine import Facts
+from symtensor.optimize.pattern import pattern, rewrite, rules
+
+x, y = pattern("x y")
+
+
+def real(x: Variable, **_: Variable) -> bool:
+    """Real numbers: the functions have no complex version."""
+    return is_float(x.type.dtype)
+
+
+# -- logarithms and exponentials ----------------------------------------------------------------------------------------
+
+rules("stabilize", (log(1 + exp(x)), softplus(x)), (log1p(exp(x)), softplus(x)), (log(exp(x) + exp(y)), logaddexp(x, y)),
+      when=real)
+rules("stabilize", (log(1 + x), log1p(x)), (log(1 - x), log1p(-x)), when=real)
+rules("stabilize", (exp(x) - 1, expm1(x)), (exp(x) + -1, expm1(x)), (1 - exp(x), -expm1(x)), when=real)
+rules("stabilize", (log(exp(x)), x), (log1p(expm1(x)), x), when=real)
+
+# -- the logistic family ------------------------------------------------------------------------------------------------
+
+rules("stabilize", (1 / (1 + exp(-x)), sigmoid(x)), (inv(1 + exp(-x)), sigmoid(x)), (1 / (1 + exp(x)), sigmoid(-x)),
+      (inv(1 + exp(x)), sigmoid(-x)), (exp(x) / (1 + exp(x)), sigmoid(x)), (exp(-x) / (1 + exp(-x)), sigmoid(-x)),
+      when=real)
+rules("stabilize", (log(sigmoid(x)), -softplus(-x)), (1 - sigmoid(x), sigmoid(-x)),
+      (log1p(-sigmoid(x)), -softplus(x)), (log(1 - sigmoid(x)), -softplus(x)),
+      (1 - 1 / (1 + exp(-x)), sigmoid(-x)), (sigmoid(x) / sigmoid(-x), exp(x)),
+      (sigmoid(x) / (1 - sigmoid(x)), exp(x)), when=real)
+rules("stabilize", ((exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)), when=real)
+
+# -- roots --------------------------------------------------------------------------------------------------------------
+
+rules("stabilize", (sqrt(sqr(x)), abs(x)), when=real)
+
+
+@rewrite("stabilize", exp)
+def exp_of_log(node: Apply, facts: Facts) -> Any:
+    """exp(log(x)) is x, exp(log1p(x)) is 1 + x, exp(softplus(x)) is 1 + exp(x); nan where the logarithm is."""
+    inner = node.inputs[0].owner
+    if inner is None or not is_float(node.outputs[0].type.dtype) or inner.op not in (log, log1p, softplus):
+        return None
+    value = inner.inputs[0]
+    if inner.op is softplus:
+        return 1 + exp(value)
+    nan = constant(math.nan, dtype=node.outputs[0].type.dtype)
+    return switch(ge(value, 0), value, nan) if inner.op is log else switch(ge(value, -1), 1 + value, nan)
+
+
+@rewrite("stabilize", log)
+def log_of_sum_of_exp(node: Apply, facts: Facts) -> Any:
+    """log(sum(exp(x))) without overflow."""
+    from symtensor.ops.reduce import Reduction
+    from symtensor.ops.softmax import LogSumExp
+
+    total = node.inputs[0].owner
+    if total is None or not isinstance(total.op, Reduction) or total.op.name != "sum":
+        return None
+    inner = total.inputs[0].owner
+    if inner is None or inner.op is not exp or not is_float(inner.inputs[0].type.dtype):
+        return None
+    return LogSumExp(total.op.axis)(inner.inputs[0])
+
+

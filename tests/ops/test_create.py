@@ -1,0 +1,123 @@
+"""New tensors against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graphs import check, check_grad, evaluate, failing_checks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symtensor import tensor as T
+from symtensor.config import config
+from symtensor.ops import create as C
+
+X = np.arange(6.0).reshape(2, 3)
+
+
+def test_alloc():
+    n = np.array(4)
+    check(lambda v, n: C.alloc(v, n, 2), lambda v, n: np.full((4, 2), v), np.array(1.5), n)
+    check(lambda v, n: C.alloc(v, n, 3), lambda v, n: np.broadcast_to(v, (4, 3)), X[0], n)
+    check(lambda v, n: C.alloc(v, n, 2, 3), lambda v, n: np.broadcast_to(v, (4, 2, 3)), X, n)
+    check(lambda v, n: C.alloc(v, 2, n, 3), lambda v, n: np.broadcast_to(v, (2, 4, 3)), X[:, None], n)
+    check(lambda v, n: C.alloc(v, n, n), lambda v, n: np.broadcast_to(v, (4, 4)), X[:1, :1], n)
+    check(lambda v, n: C.alloc(v, n, 3), lambda v, n: np.zeros((0, 3)), X[0], np.array(0))
+    check(lambda v: C.alloc(v, 0), lambda v: np.zeros((0,), "int8"), np.int8([1]))
+    assert C.alloc(T.vector(), T.lscalar(), 3).type.shape == (None, 3)
+    assert C.alloc(T.TensorType("float64", (3,))(), T.lscalar(), T.lscalar()).type.shape == (None, 3)
+    check_grad(lambda v: C.alloc(v, 2, 3), np.array(0.5))
+    check_grad(lambda v: C.alloc(v, 4, 2, 3), X[:, :1] / 10)
+    check_grad(lambda v: C.alloc(v, 4, 2, 3), X[0] / 10)
+
+
+def test_alloc_errors():
+    v, n = T.dvector("v"), T.lscalar("n")
+    for output, values, match in [
+        (C.alloc(v, n), {v: np.zeros(2), n: np.array(3)}, "dimension 0 of the value is 2, which does not broadcast to 3"),
+        (C.alloc(1.0, n), {n: np.array(-1)}, "dimension 0 is -1"),
+        (C.alloc(v, n), {v: np.zeros(2), n: np.array(0)}, "does not broadcast to 0"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            evaluate([output], values)
+        (found,) = failing_checks(output, values)
+        assert match in str(found)
+    with pytest.raises(ValueError, match="is 2, which does not broadcast to 3"):
+        C.alloc(np.zeros(2), 3)
+    with pytest.raises(ValueError, match="negative"):
+        C.zeros(-1)
+    with pytest.raises(TypeError, match="does not fit"):
+        C.alloc(T.matrix(), 3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "bool", "complex64"])
+def test_filled(dtype):
+    n = np.array(3)
+    check(lambda n: C.zeros((n, 2), dtype), lambda n: np.zeros((3, 2), dtype), n)
+    check(lambda n: C.ones(n, dtype=dtype), lambda n: np.ones(3, dtype), n)
+    check(lambda n: C.full((2, n), 1, dtype), lambda n: np.full((2, 3), 1, dtype), n)
+    check(C.zeros_like, np.zeros_like, X.astype(dtype))
+    check(C.ones_like, np.ones_like, X.astype(dtype))
+    check(lambda x: C.zeros_like(x, dtype), lambda x: np.zeros_like(x, dtype), X)
+    check(lambda x: C.full_like(x, 1), lambda x: np.full_like(x, 1), X.astype(dtype))
+    check(lambda x, v: C.full_like(x, v), lambda x, v: np.full_like(x, v), X, np.array(2, "int8"))
+
+
+def test_defaults():
+    assert C.zeros(3).type.dtype == config.floatX
+    assert C.zeros([2, 3]).type.shape == (2, 3)
+    assert C.zeros(T.shape(T.row())).type.shape == (1, None)
+    assert C.zeros(()).type.ndim == 0
+    assert C.empty_like(T.iscalar()).type.dtype == "int32"
+    check(lambda: C.empty((2, 2), "int16"), lambda: np.zeros((2, 2), "int16"))
+    with pytest.raises(ValueError, match="known while the graph"):
+        C.zeros(T.lvector())
+    with pytest.raises(TypeError, match="integer scalar"):
+        C.zeros((2.0, 1))
+
+
+def test_fill():
+    check(C.fill, lambda a, b: np.broadcast_to(b, a.shape), X, np.float32([1, 2, 3]))
+    check(C.fill, lambda a, b: np.broadcast_to(b, (2, 3)), X[:1], X)
+    check_grad(C.fill, X, X[0] / 10)
+
+
+numbers = st.integers(-5, 9)
+
+
+@settings(max_examples=80, deadline=None)
+@given(numbers, numbers, st.integers(-4, 4).filter(bool), st.sampled_from(["int64", "float64", "float32"]))
+def test_arange(start, stop, step, dtype):
+    a, b, c = (np.array(v * (1 if dtype == "int64" else 0.3), dtype) for v in (start, stop, step))
+    check(C.arange, lambda a, b, c: np.arange(float(a) if dtype != "int64" else a, b, float(c) if dtype != "int64" else c,
+                                              dtype=dtype), a, b, c)
+    check(lambda: C.arange(start, stop, step), lambda: np.arange(start, stop, step))
+
+
+def test_arange_dtypes():
+    assert C.arange(T.bscalar()).type.dtype == "int64"
+    assert C.arange(T.scalar(dtype="uint8")).type.dtype == "int64"
+    assert C.arange(*(T.scalar(dtype="uint8") for _ in range(3))).type.dtype == "uint64"
+    assert C.arange(T.fscalar()).type.dtype == "float32"
+    assert C.arange(T.fscalar(), T.iscalar()).type.dtype == "float64"
+    assert C.arange(3, dtype="int8").type.dtype == "int8"
+    assert C.arange(2, 7, 2).type.shape == (3,)
+    check(lambda: C.arange(0, 1, 0.1), lambda: np.arange(0, 1, 0.1))
+    check(lambda: C.arange(3), lambda: np.arange(3))
+    check(lambda n: C.arange(n), lambda n: np.arange(4), np.array(4, "int16"))
+    check_grad(lambda a, c: C.arange(a, 2.05, c), np.array(0.1), np.array(0.5))
+
+
+def test_arange_errors():
+    a, b = T.dscalar("a"), T.lscalar("b")
+    for output, values in [
+        (C.arange(0, 3, b), {b: np.array(0)}), (C.arange(0.0, 3.0, a), {a: np.array(0.0)}),
+        (C.arange(a), {a: np.array(np.inf)}), (C.arange(a), {a: np.array(np.nan)}),
+    ]:
+        with pytest.raises(ValueError, match="arange: the step must not be zero"):
+            evaluate([output], values)
+        assert len(failing_checks(output, values)) == 1
+    with pytest.raises(TypeError, match="real scalars"):
+        C.arange(T.vector())
+    with pytest.raises(TypeError, match="is no int8 scalar"):
+        C.ARange("int8")(0, T.lscalar(), 1)

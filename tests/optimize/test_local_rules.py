@@ -1,0 +1,179 @@
+"""Every rule that is a function fires on an example, alone, and keeps its value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symtensor import tensor as T
+from symtensor.autodiff.gradient import grad
+from symtensor.graph.variable import Variable
+from symtensor.ops.create import Alloc, alloc
+from symtensor.ops.crossentropy import CrossentropySoftmax1Hot
+from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
+from symtensor.ops.dot import Dot
+from symtensor.ops.elementwise import add, clip, eq, int_div, lt, mul, neg, pow, second, sub, switch, true_div
+from symtensor.ops.elementwise_compare import floor
+from symtensor.ops.elementwise_math import exp, log, log1p, logaddexp, softplus
+from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.ops.index import Subtensor
+from symtensor.ops.join import Join
+from symtensor.ops.reduce import SumTo
+from symtensor.ops.reshape import Reshape
+from symtensor.ops.shape import MakeVector, Shape, Shape_i, specify_shape
+from symtensor.ops.softmax import LogSoftmax, Softmax
+from symtensor.optimize.pattern import TABLES
+from tests.optimize.graphs import apply_rules, evaluate, variable
+
+rng = np.random.default_rng(3)
+A, B = variable("float64", 2, "A"), variable("float64", 2, "B")
+V, W = variable("float64", 1, "V"), variable("float64", 1, "W")
+S = variable("float64", 0, "S")
+I = variable("int32", 1, "I")
+F = variable("float32", 1, "F")
+COL = variable("float64", 2, "COL", (None, 1))
+Y = variable("int64", 1, "Y")
+V4 = variable("float64", 1, "V4", (4,))
+
+GIVEN = {
+    A: rng.normal(size=(3, 4)), B: rng.normal(size=(3, 4)), V: np.array([0.5, -2.0, 0.0, np.inf]),
+    W: rng.normal(size=4), S: np.array(2.5), I: np.array([1, -2, 3, 0], "int32"), F: np.array([1, -2.5, 0, 4], "float32"),
+    V4: np.array([0.5, np.nan, 0, 1]), COL: rng.normal(size=(3, 1)), Y: np.array([0, 3, -1]),
+}
+
+two, cast64 = np.full((4,), 2.0), ELEMENTWISE["cast{float64}"]
+P = Softmax(-1)(A)
+ROWS = T.arange(Y.shape[0])
+C = T.crossentropy_categorical_1hot if hasattr(T, "crossentropy_categorical_1hot") else T.nnet.categorical_crossentropy
+
+EXAMPLES = {
+    "constant_folding": [lambda: add(V, exp(np.ones(4)))],
+    "shape_of_result": [lambda: Shape_i(1)(add(A, B))],
+    "shape_vector": [lambda: Shape()(A)],
+    "dimension_arithmetic": [lambda: sub(add(Shape_i(0)(A), 3), Shape_i(0)(A))],
+    "expand": [lambda: logaddexp(V, W)],
+    "add_neg": [lambda: add(V, neg(W)), lambda: add(neg(V), W)],
+    "constant_times_neg": [lambda: mul(2.0, neg(V)), lambda: true_div(neg(V), 3.0)],
+    "neg_of_constant_times": [lambda: neg(mul(2.0, V)), lambda: neg(true_div(2.0, V))],
+    "integer_zero": [lambda: mul(I, 0), lambda: sub(I, I)],
+    "product_of_same": [lambda: mul(V, V), lambda: mul(I, I)],
+    "single_operand": [lambda: add(V)],
+    "merge_constants": [lambda: mul(V, 2.0, 3.0), lambda: mul(mul(V, 2.0), 3.0), lambda: add(add(I, 100), 100),
+                        lambda: add(1.5, add(V, 2.5))],
+    "div_by_power_of_two": [lambda: true_div(V, 4.0)],
+    "power_of_constant": [lambda: pow(V, 0), lambda: pow(V, 1), lambda: pow(V, 2), lambda: pow(I, 2)],
+    "cheap_power": [lambda: pow(V, float(n)) for n in (3, 4, -1, -2)] + [lambda: pow(exp(W), n) for n in (0.5, -0.5, 1.5)],
+    "cast_of_cast": [lambda: ELEMENTWISE["cast{float32}"](cast64(F)), lambda: cast64(V)],
+    "round_integer": [lambda: floor(I)],
+    "switch_known": [lambda: switch(True, V, W), lambda: switch(np.zeros(4), V, V4), lambda: switch(V, W, W)],
+    "switch_of_switch": [lambda: switch(lt(V, 0), switch(lt(V, 0), V, 1.0), W)],
+    "compare_with_itself": [lambda: lt(V, V), lambda: eq(I, I)],
+    "useless_clip": [lambda: clip(clip(V, -1.0, 1.0), -1.0, 1.0), lambda: clip(V, -np.inf, np.inf)],
+    "sign_of_known": [lambda: ELEMENTWISE["abs_"](exp(V))],
+    "int_div_one": [lambda: int_div(I, 1)],
+    "fill_to_alloc": [lambda: second(V, S), lambda: second(V, W)],
+    "scalar_operand": [lambda: mul(V4, two), lambda: add(A, alloc(S, *A.shape))],
+    "elementwise_of_alloc": [lambda: exp(alloc(S, 3, 4)), lambda: mul(S, Alloc()(1.5, V.shape[0]))],
+    "merge_dimshuffles": [lambda: DimShuffle(2, (1, 0))(DimShuffle(2, (1, 0))(A)), lambda: DimShuffle(1, (0,))(V),
+                          lambda: dimshuffle(dimshuffle(V, 0, "x"), 1, 0)],
+    "dimshuffle_of_alloc": [lambda: dimshuffle(alloc(S, 3, A.shape[0]), 1, "x", 0)],
+    "useless_reshape": [lambda: Reshape(2)(A, *A.shape), lambda: Reshape(1)(Reshape(2)(A, 4, 3), -1)],
+    "reshape_to_dimshuffle": [lambda: Reshape(3)(A, A.shape[0], 1, A.shape[1]), lambda: Reshape(1)(COL, COL.shape[0])],
+    "reshape_of_alloc": [lambda: Reshape(1)(alloc(S, 3, 4), 12)],
+    "useless_alloc": [lambda: Alloc()(V, V.shape[0]), lambda: Alloc()(Alloc()(S, 1, 4), 3, 4),
+                      lambda: Alloc()(dimshuffle(S, "x"), 5)],
+    "useless_specify_shape": [lambda: specify_shape(alloc(V, V.shape[0]), (V.shape[0],))],
+    "useless_slice": [lambda: A[:, 0:A.shape[1]]],
+    "item_of_made_vector": [lambda: Subtensor(("i",))(MakeVector("float64")(S, 1.5), -1)],
+    "slice_of_alloc": [lambda: alloc(S, 3, 4)[1:]],
+    "index_of_elementwise": [lambda: exp(A)[0], lambda: exp(A)[:, 1:3], lambda: mul(A, 2.0)[[0, 2]]],
+    "read_what_was_set": [lambda: T.set_subtensor(A[1], V)[1], lambda: T.set_subtensor(A[1:], 2.0)[1:]],
+    "join_of_one": [lambda: Join(0)(A)],
+    "reduce_ones": [lambda: COL.sum(axis=1), lambda: COL.max(axis=(0, 1)), lambda: I.dimshuffle("x", 0).sum(axis=0)],
+    "reduce_dimshuffle": [lambda: A.T.sum(), lambda: dimshuffle(V, "x", 0).max()],
+    "reduce_reduction": [lambda: A.sum(axis=0).sum(), lambda: A.max(axis=1).max()],
+    "sum_of_neg": [lambda: neg(A).sum(axis=1)],
+    "reduce_alloc": [lambda: alloc(np.float64(2), *A.shape).sum(axis=0), lambda: alloc(S, 3, 4).sum(),
+                     lambda: alloc(S, 3, 4).max(axis=1)],
+    "sum_to_known": [lambda: SumTo()(A, mul(A, 2.0)), lambda: [SumTo()(A, COL), add(A, COL)]],
+    "exp_of_log": [lambda: exp(log(V)), lambda: exp(log1p(V)), lambda: exp(softplus(W))],
+    "log_of_sum_of_exp": [lambda: log(exp(A).sum(axis=1)), lambda: log(exp(A).sum())],
+    "log_of_softmax": [lambda: log(Softmax(-1)(A)), lambda: log(Softmax(0)(A))],
+    "exp_of_logsoftmax": [lambda: exp(LogSoftmax(-1)(A))],
+    "exp_over_sum": [lambda: exp(A) / exp(A).sum(axis=1, keepdims=True), lambda: exp(A) / exp(A).sum(axis=0),
+                     lambda: exp(W) / exp(W).sum()],
+    "logsoftmax_at_targets": [lambda: LogSoftmax(-1)(A)[ROWS, Y], lambda: LogSoftmax(1)(A)[ROWS, Y.astype("int8")]],
+    "log_of_softmax_at_targets": [lambda: log(P[ROWS, Y])],
+    "crossentropy_of_softmax": [lambda: C(P, abs(Y))],
+    "gradient_at_targets": [
+        lambda: grad(-log(P)[ROWS, Y].mean(), A), lambda: grad(-log(P[ROWS, Y]).sum(), A),
+        lambda: grad(mul(C(P, abs(Y)), Y).sum(), A),
+    ],
+    "gradient_of_log_of_softmax": [lambda: grad(mul(B, log(Softmax(-1)(A))).sum(), A)],
+    "softmax_beside_loss": [lambda: [P, *CrossentropySoftmax1Hot()(A, abs(Y))]],
+    "transpose_of_dot": [lambda: Dot()(A, B.T).T],
+    "gemm": [lambda: sub(A, mul(0.1, Dot()(Dot()(B, B.T), B))), lambda: add(mul(S, Dot()(Dot()(B, B.T), B)), mul(0.9, A)),
+             lambda: add(Dot()(A, B.T), Dot()(B, A.T)), lambda: sub(neg(mul(S, 2.0, Dot()(A, B.T))), Dot()(A, A.T))],
+}
+
+LOCAL = [rule for table in TABLES.values() for rule in table if rule.local is not None]
+CASES = [(rule, k) for rule in LOCAL for k in range(len(EXAMPLES.get(rule.name, ())))]
+
+
+def test_every_function_has_an_example():
+    assert sorted({rule.name for rule in LOCAL} - set(EXAMPLES)) == []
+    assert sorted(set(EXAMPLES) - {rule.name for rule in LOCAL}) == []
+
+
+@pytest.mark.parametrize(("rule", "k"), CASES, ids=lambda value: str(value))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_fires_and_keeps_values(rule, k):
+    made = EXAMPLES[rule.name][k]()
+    outputs = [made] if isinstance(made, Variable) else made
+    graph, log = apply_rules([rule], list(GIVEN), outputs, assume=True)
+    assert rule.name in {firing.rule for firing in log}, graph.outputs[0].owner
+    for old, new in zip(evaluate(outputs, GIVEN), evaluate(graph.outputs, GIVEN), strict=True):
+        assert old.dtype == new.dtype
+        np.testing.assert_allclose(new, old, rtol=1e-12, atol=1e-12)
+
+
+def refused(rule_name, *outputs):
+    rule = next(rule for rule in LOCAL if rule.name == rule_name)
+    return not [f for f in apply_rules([rule], list(GIVEN), outputs, assume=True)[1] if f.rule == rule_name]
+
+
+def test_values_come_first():
+    """What a rule must not do."""
+    assert refused("merge_constants", mul(mul(V, 1e-200), 1e-200))  # the product of the constants is 0
+    assert refused("merge_constants", add(add(V, 1e20), -1e20))  # nothing is left of what is added in between
+    assert refused("reduce_alloc", alloc(S, *A.shape).sum())  # 0 * inf where there is nothing to sum
+    assert refused("cast_of_cast", ELEMENTWISE["cast{float64}"](ELEMENTWISE["cast{float32}"](V)))
+    assert refused("gemm", *(lambda product: (sub(A, product), product))(Dot()(Dot()(B, B.T), B)))
+    assert refused("index_of_elementwise", *(lambda y: (y, y[0]))(exp(A)))
+    assert refused("reduce_reduction", A.max(axis=1).sum())
+    assert refused("logsoftmax_at_targets", LogSoftmax(0)(A)[ROWS, Y])
+    assert refused("compare_with_itself", eq(V, V))
+
+
+def test_stable_losses_are_finite():
+    """Far from the origin the spelled loss is inf or nan; the rules make it right."""
+    x = np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 0.0]])
+    targets = np.array([2, 1])
+    a, y = variable("float64", 2, "a"), variable("int64", 1, "y")
+    from tests.optimize.graphs import optimize
+    from symtensor.graph.fgraph import FunctionGraph
+
+    p = T.nnet.softmax(a)
+    loss = -T.mean(T.log(p)[T.arange(y.shape[0]), y])
+    graph, _ = optimize(FunctionGraph.build([a, y], [loss, grad(loss, a)]))
+    value, gradient = evaluate(graph.outputs, {a: x, y: targets})
+    assert value == 1000.0
+    np.testing.assert_allclose(gradient, [[0.5, 0, -0.5], [0, 0, 0]], atol=1e-15)
+    for spelling, point, expected in [
+        (T.log(1 + T.exp(a)), 800.0, 800.0), (T.log(1 - T.nnet.sigmoid(a)), 800.0, -800.0),
+        (T.log(T.exp(a).sum(axis=1)), 800.0, 800.0), (T.exp(a) - 1, 1e-20, 1e-20),
+    ]:
+        graph, _ = optimize(FunctionGraph.build([a], [spelling]))
+        np.testing.assert_allclose(evaluate(graph.outputs, {a: np.full((1, 1), point)})[0].ravel(), expected, rtol=1e-15)
+
+

@@ -1,0 +1,176 @@
+"""Every rule that is a pair of patterns: both sides are evaluated on a grid with 0, infinities, nan and large values,
+and the engine must apply it."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from symtensor.graph.variable import Variable
+from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.optimize.pattern import TABLES, Node, Pattern, Rule, Slot, build, constant_slot, pattern, rules
+from tests.optimize.graphs import apply_rules, evaluate, ops, variable
+
+PAIRS = [rule for table in TABLES.values() for rule in table if rule.lhs is not None]
+
+GRID = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-20, -1e-20, 40.0, -40.0, 800.0, -800.0, np.inf, -np.inf, np.nan]
+INTEGERS = [0, 1, -1, 2, 7, 100, -100]
+
+
+def slots(form: Pattern) -> list[str]:
+    if isinstance(form, Slot):
+        return [form.name]
+    if isinstance(form, Node):
+        return list(dict.fromkeys(name for arg in form.args for name in slots(arg)))
+    return []
+
+
+def grid(rule: Rule, count: int, dtype: str) -> list[np.ndarray]:
+    points = INTEGERS if dtype.startswith("int") else [0, 1, 2, 7, 200] if dtype == "uint8" else GRID
+    if "finite" in rule.assumes:
+        points = [v for v in points if np.isfinite(v)]
+    if "nonzero" in rule.assumes:
+        points = [v for v in points if abs(v) > 1e-6]
+    return [np.array(column, dtype) for column in zip(*itertools.product(points, repeat=count))]
+
+
+def sides(rule: Rule, dtype: str) -> tuple[list[Variable], Variable]:
+    names = slots(rule.lhs)
+    inputs = [variable(dtype, 1, name) for name in names]
+    return inputs, build(rule.lhs, dict(zip(names, inputs)), dtype)
+
+
+def possible(rule: Rule, dtype: str) -> bool:
+    """Whether the ops take the dtype, and the rule wants it."""
+    names = slots(rule.lhs)
+    try:
+        inputs, _ = sides(rule, dtype)
+    except TypeError:
+        return False
+    return rule.when is None or rule.when(**dict(zip(names, inputs)))
+
+
+CASES = [(rule, dtype) for rule in PAIRS for dtype in ("float64", "float32", "int32", "uint8") if possible(rule, dtype)]
+
+
+@pytest.mark.parametrize(("rule", "dtype"), CASES, ids=lambda value: str(value).replace(" ", ""))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_pair(rule, dtype):
+    inputs, left = sides(rule, dtype)
+    graph, log = apply_rules([rule], inputs, [left])
+    assert log, "the rule does not fire"
+    assert {firing.rule for firing in log} == {rule.name}
+    given = dict(zip(inputs, grid(rule, len(inputs), dtype)))
+    (old,), (new,) = evaluate([left], given), evaluate(graph.outputs, given)
+    assert old.dtype == new.dtype
+    chosen = np.isfinite(old) if rule.step == "stabilize" else np.ones(old.shape, bool)
+    epsilon = np.finfo(old.dtype).eps if old.dtype.kind == "f" else 0
+    atol = 4 * epsilon if rule.step == "stabilize" else 0
+    np.testing.assert_allclose(new[chosen], old[chosen], rtol=40 * epsilon, atol=atol, equal_nan=True)
+
+
+def test_every_pair_is_possible_somewhere():
+    tested = {id(rule) for rule, _ in CASES}
+    assert [rule.name for rule in PAIRS if id(rule) not in tested] == []
+
+
+def test_places_are_lines_of_the_tables():
+    for table in TABLES.values():
+        for rule in table:
+            name, line = rule.place.split(":")
+            assert name.endswith(".py")
+            assert int(line) > 0
+
+
+# -- the matcher ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made():
+    """Rules of a throw-away table."""
+    created = []
+
+    def make(*pairs, **options):
+        created.extend(rules("scratch", *pairs, **options))
+        return TABLES["scratch"]
+
+    yield make
+    TABLES.pop("scratch", None)
+
+
+E = ELEMENTWISE
+x, y = pattern("x y")
+
+
+def test_commutative_and_padded(made):
+    """Operand order, the rank of constants, and padding between the operands do not matter."""
+    table = made((E["exp"](x) * y + 1, E["sub"](x, y)))
+    a, b = variable("float64", 2, "a"), variable("float64", 1, "b")
+    for left in (E["add"](E["mul"](a, E["exp"](b)), np.float32(1)), E["add"](np.ones((1, 1)), E["mul"](E["exp"](b), a))):
+        graph, log = apply_rules(table, [a, b], [left])
+        assert len(log) == 1, log
+        assert ops(graph) == ["DimShuffle{x,0}", "sub"]
+
+
+def test_subset_of_a_longer_sum(made):
+    table = made((E["exp"](x) + E["log"](x), E["sin"](x)))
+    a, b, c = (variable("float64", 1, name) for name in "abc")
+    graph, _ = apply_rules(table, [a, b, c], [E["add"](b, E["log"](a), c, E["exp"](a))])
+    assert ops(graph) == ["sin", "add"]
+    assert len(graph.outputs[0].owner.inputs) == 3
+
+
+def test_variable_takes_the_rest_of_an_inner_sum(made):
+    table = made((E["log"](1 + x), E["log1p"](x)))
+    a, b = variable("float64", 1, "a"), variable("float64", 1, "b")
+    graph, _ = apply_rules(table, [a, b], [E["log"](E["add"](a, 1, b))])
+    assert ops(graph) == ["add", "log1p"]
+
+
+def test_the_same_variable_must_be_the_same(made):
+    table = made((E["sub"](x, x), E["sin"](x)))
+    a, b = variable("float64", 1, "a"), variable("float64", 1, "b")
+    assert not apply_rules(table, [a, b], [E["sub"](a, b)])[1]
+    assert apply_rules(table, [a, b], [E["sub"](a, a)])[1]
+
+
+def test_numbers_match_by_value_in_the_dtype(made):
+    table = made((E["mul"](x, 0.1), E["sin"](x)))
+    a = variable("float32", 1, "a")
+    assert apply_rules(table, [a], [E["mul"](a, np.float32(0.1))])[1]
+    assert not apply_rules(table, [a], [E["mul"](a, np.float32(0.2))])[1]
+
+
+def test_constant_slot(made):
+    c = constant_slot("c")
+    table = made((E["mul"](x, c), E["add"](x, c)))
+    a, b = variable("float64", 1, "a"), variable("float64", 1, "b")
+    assert not apply_rules(table, [a, b], [E["mul"](a, b)])[1]
+    assert apply_rules(table, [a], [E["mul"](a, np.full(3, 5.0))])[1]
+
+
+def test_dtype_and_shape_are_kept(made):
+    """A rule that drops an operand keeps the shape and dtype it gave."""
+    table = made((E["switch"](x, y, y), y))
+    a, b = variable("float64", 1, "a"), variable("float64", 1, "b", (1,))
+    left = E["switch"](a, b, b)
+    graph, _ = apply_rules(table, [a, b], [left])
+    given = {a: np.zeros(3), b: np.ones(1)}
+    np.testing.assert_array_equal(evaluate(graph.outputs, given)[0], np.ones(3))
+
+
+def test_text_of_patterns():
+    assert str((x * y) + 1) == "(x * y) + 1"
+    assert str(-E["exp"](x)) == "-exp(x)"
+    assert str(1 / (x - y) ** 2) == "1 / ((x - y) ** 2)"
+
+
+def test_bad_rules():
+    with pytest.raises(ValueError, match="assumptions"):
+        rules("scratch", (x + y, x), assumes={"luck"})
+    with pytest.raises(TypeError, match="left side"):
+        rules("scratch", (x, y))
+    with pytest.raises(TypeError, match="keywords"):
+        E["exp"](x, name="no")
