@@ -11,6 +11,7 @@ graph of the loss to out/.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,11 +103,13 @@ def train(name: str, data: Digits, epochs: int | None, batch: int) -> Outcome:
     epochs = recipe.epochs if epochs is None else epochs
     batches = len(data.train_x) // batch
     start = time.perf_counter()
-    with tqdm(total=epochs * batches, desc=f"{name:10}", unit="step", ncols=100) as bar:
+    with tqdm(total=epochs * batches, desc=f"{name:10}", unit="step", ncols=100,
+              mininterval=0.1 if sys.stderr.isatty() else 5) as bar:
         for _ in range(epochs):
             losses.append(float(np.mean([_step(train_step, i, bar) for i in range(batches)])))
             errors.append(100 * float(test_error(data.test_x, data.test_y)))
-            bar.set_postfix_str(f"loss {losses[-1]:.4f}, test error {errors[-1]:.2f} %")
+            bar.set_postfix_str(
+                f"loss {losses[-1]:.4f}, test error {errors[-1]:.2f} %", refresh=False)
     return Outcome(losses, errors, time.perf_counter() - start, model.parameters[0].get_value(), cost)
 
 

@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Apply": "graph.variable", "Constant": "graph.variable", "Variable": "graph.variable", "Op": "graph.op",
-    "SharedVariable": "graph.shared", "TensorType": "graph.types", "Type": "graph.types",
+    "SharedVariable": "graph.shared", "TensorType": "ops.tensor_variable", "Type": "graph.types",
     "FunctionGraph": "graph.fgraph",
     "MissingInputError": "graph.errors", "UnusedInputError": "graph.errors", "SymtensorError": "graph.errors",
     "DisconnectedInputError": "graph.errors", "NullTypeGradError": "graph.errors",

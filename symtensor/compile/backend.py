@@ -86,27 +86,28 @@ def compile_recipe(recipe: Recipe, mode: Mode) -> Compiled:
     if mode.linker == "py":
         return _interpreted(recipe, graph, mode, events, "the mode asks for it")
     obstacle = _why_not_native(graph)
+    if obstacle is not None and mode.linker == "c":
+        raise TypeError(f"linker='c': {obstacle}")
     if obstacle is None:
+        obstacle = _missing_compiler(must=mode.linker == "c")
+    if obstacle is None:
+        optimized, log = _optimize(graph, mode, True, events)
         try:
-            return _native(recipe, graph, mode, events)
-        except _expected_obstacles() as error:
-            if mode.linker == "c":
-                raise
-            obstacle = _first_line(error)
+            return _native(recipe, optimized, log, events)
         except Exception as error:
             if mode.linker == "c":
                 raise
             obstacle = f"compiling failed: {_first_line(error)}"
-            warnings.warn(f"function {recipe.name or ''}: {obstacle}; it runs on the interpreter. "
-                          "linker='c' raises the error", RuntimeWarning, stacklevel=4)
-    elif mode.linker == "c":
-        raise TypeError(f"linker='c': {obstacle}")
+            warnings.warn(f"function {recipe.name or ''}: {obstacle}; it runs on the interpreter. linker='c' raises "
+                          "the error", RuntimeWarning, stacklevel=4)
     return _interpreted(recipe, graph, mode, events, obstacle)
 
 
 def compile_general(recipe: Recipe, mode: Mode) -> Compiled:
     """The native program that takes nothing for granted about which dimensions are equal."""
-    return _native(recipe, recipe.graph(), mode, [], assume=False)
+    events: list[Event] = []
+    optimized, log = _optimize(recipe.graph(), mode, False, events)
+    return _native(recipe, optimized, log, events)
 
 
 def _optimize(
@@ -128,21 +129,16 @@ def _interpreted(recipe: Recipe, graph: FunctionGraph, mode: Mode, events: list[
     return Compiled(optimized, log, Backend("py", why), Interpreter(optimized, borrow), events=events)
 
 
-def _native(
-    recipe: Recipe, graph: FunctionGraph, mode: Mode, events: list[Event], assume: bool = True
-) -> Compiled:
+def _native(recipe: Recipe, optimized: FunctionGraph, log: Any, events: list[Event]) -> Compiled:
     from symtensor.link.execute import load
     from symtensor.link.native import emit
-    from symtensor.link.toolchain import find_compiler
 
-    find_compiler()  # where there is none, no time goes into optimizing for it
-    optimized, log = _optimize(graph, mode, assume, events)
     with _timed(events, "emit") as notes:
         code = emit(optimized, updates=recipe.update_inputs(optimized))
         notes.append(f"{len(code.source)} bytes of C")
     with _timed(events, "compile") as notes:
         program = load(code, partial(_host_call, code.hosts))
-        notes.append(str(getattr(program, "note", "")))
+        notes.append(str(getattr(program, "path", "")))
     return Compiled(optimized, log, Backend("c", "native code"), None, program, code, events)
 
 
@@ -165,13 +161,17 @@ def _why_not_native(graph: FunctionGraph) -> str | None:
     return None
 
 
-def _expected_obstacles() -> tuple[type[Exception], ...]:
-    """Errors after which the interpreter takes over without a word: there is no compiler, or an op has no
-    place in C."""
-    from symtensor.link.program import CannotEmit
-    from symtensor.link.toolchain import NoCompiler
+def _missing_compiler(must: bool) -> str | None:
+    """Why there is no C compiler, or None; an error where there must be one."""
+    from symtensor.link.toolchain import NoCompiler, find_compiler
 
-    return NoCompiler, CannotEmit
+    try:
+        find_compiler()
+    except NoCompiler as error:
+        if must:
+            raise
+        return _first_line(error)
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -121,7 +121,7 @@ class Function:
             return results[0]
         return dict(zip(self.maker.recipe.keys or (), results, strict=True)) if unpack == "dict" else results
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The values of the outputs for values of the inputs."""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__(*args, **kwargs)")
 
@@ -316,7 +316,7 @@ class InterpretedFunction(Function):
             raise ValueError("the function was compiled to native code")
         self._interpreter = interpreter
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
         explicit, given = self._placed(args, kwargs)
         count = len(self.maker.recipe.outputs)

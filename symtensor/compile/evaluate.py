@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from symtensor.compile.function import Function, function
+from symtensor.compile.mode import get_mode
 from symtensor.graph.errors import MissingInputError
 from symtensor.graph.shared import SharedVariable
 from symtensor.graph.variable import Constant, Variable
@@ -37,6 +38,7 @@ def evaluate(
             "variable x itself"
         )
     cache: dict[Any, Function] = vars(variable.tag).setdefault("_compiled", {})
+    mode = get_mode(mode)
     key = (tuple(values), mode)
     compiled = cache.get(key)
     if compiled is None:

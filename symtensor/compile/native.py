@@ -90,7 +90,7 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
 class ManagedFunction(NativeFunction):
     """A native function whose calls pass values for states, are timed, or may write into arguments."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
         explicit, given = self._placed(args, kwargs)
         call = super().__call__

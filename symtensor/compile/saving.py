@@ -10,7 +10,7 @@ from symtensor.compile.build import Recipe
 from symtensor.compile.io import Out
 from symtensor.compile.mode import Mode
 from symtensor.compile.profile import Profile
-from symtensor.graph.shared import Container
+from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.variable import Apply, Variable
 from symtensor.graph.walk import ancestors, toposort
 
@@ -68,8 +68,8 @@ def _unpack_recipe(leaves: Sequence[Variable], rows: Sequence[tuple[Any, ...]], 
         keys=keys,
         unpack=unpack,
         updates=tuple((table[target], table[value]) for target, value in updates),
-        shared=tuple(leaves[len(specs) : len(specs) + shared]),
-        name=name,  # type: ignore[arg-type]
+        shared=tuple(v for v in leaves[len(specs):len(specs) + shared] if isinstance(v, SharedVariable)),
+        name=name,
     )
 
 

@@ -157,6 +157,10 @@ class FunctionGraph:
         """All nodes, each after the makers of its inputs; deterministic."""
         return tuple(toposort(self.roots, self.inputs))
 
+    def toposort(self) -> list[Apply]:
+        """`order` as a list (Theano's name)."""
+        return list(self.order)
+
     @cached_property
     def clients(self) -> dict[Variable, list[tuple[Apply | None, int]]]:
         """For each variable the (node, input index) that use it; (None, k) stands for root k."""

@@ -241,3 +241,8 @@ class Apply:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Apply:
         return self
+
+
+# What a type makes unless it says otherwise (types.py cannot import this page).
+Type.variable_class = Variable
+Type.constant_class = Constant

@@ -130,7 +130,8 @@ def checked_output(node: Apply, index: int, value: Any) -> Any:
     if array.dtype != kind.dtype or array.ndim != len(kind.shape):
         raise TypeError(
             f"{node.op}: output {index} is declared {kind}, but perform stored {array.dtype} with shape "
-            f"{array.shape}; store np.asarray(result, dtype={kind.dtype!r}), or declare the type it has in make_node"
+            f"{array.shape}; store np.asarray(result, dtype={kind.dtype!r}), or declare the type it has "
+            "in make_node"
         )
     for axis, dim in enumerate(kind.shape):
         if dim is not None and array.shape[axis] != dim:

@@ -200,7 +200,8 @@ class _Running:
         if status == _GENERAL:
             raise NeedsGeneral
         if status == _MEMORY:
-            raise MemoryError
+            raise MemoryError("no memory for the temporaries and results of the call; f.memory_plan(shapes) tells how "
+                              "much it needs")
         raise self.error or SystemError(f"the program returned the unknown status {status}")
 
     def _collect(self, outputs: Any, status: int) -> list[Array]:
@@ -221,6 +222,8 @@ class _Running:
             # copies: the memory is the program's, and a host may keep its arguments
             arrays = [_view(spec, inputs[k]).copy() for k, spec in enumerate(given)]
             results = self.program.host(index, arrays)
+            if not isinstance(results, Sequence):
+                raise TypeError("a host call must return a sequence of arrays")
             if len(results) != len(wanted):
                 raise ValueError(f"a host call returned {len(results)} arrays instead of {len(wanted)}")
             for k, (spec, value) in enumerate(zip(wanted, results)):
@@ -343,6 +346,7 @@ class Caller:
         dtype, shape = spec
         if not shape and ((type(value) is float and python_float) or type(value) is dtype.type):
             return np.asarray(value, dtype)
-        if type(value) is np.ndarray and value.ndim == len(shape) and value.dtype.newbyteorder("=") == dtype:
+        fits = type(value) is np.ndarray and value.ndim == len(shape) and value.dtype.newbyteorder("=") == dtype
+        if fits and all(known in (None, dim) for known, dim in zip(shape, value.shape, strict=True)):
             return _ready(spec, value)
         return _ready(spec, self._convert(index, value))  # type: ignore[attr-defined]

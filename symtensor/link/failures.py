@@ -42,8 +42,8 @@ def make_exception(code: int, node: int, values: Sequence[int], program: Any) ->
 def _default(name: str, op: str, v: Sequence[int], entry: Any) -> Exception:
     if name == "ST_SHAPE":
         shapes = f" of operands of {entry.types}" if entry is not None and entry.types else ""
-        return ValueError(f"{op}: the shapes do not match: axis {v[0]}{shapes} is {v[1]} and {v[2]}; they must be equal, "
-                          "or one of them 1 where operands broadcast")
+        return ValueError(f"{op}: the shapes do not match: axis {v[0]}{shapes} is {v[1]} and {v[2]}; "
+                          "they must be equal, or one of them 1 where operands broadcast")
     if name == "ST_INDEX":
         return IndexError(f"{op}: index {v[0]} is out of range for axis {v[1]} of size {v[2]}; "
                           f"indices are {-v[2]} to {v[2] - 1}" if v[2] > 0 else

@@ -37,16 +37,15 @@ class MemoryPlan:
 
         ``values`` gives the 0-d inputs that sizes depend on, by input index. ValueError where a size depends on data.
         """
-        known: dict[Variable, int] = {}
-        arena = sum(max(_padded(self._bytes(size, shapes, values or {}, known)) for size in sizes) for sizes in self.slots)
-        return arena + sum(self._bytes(size, shapes, values or {}, known) for size in self.outputs)
+        known: dict[Variable, Any] = {}
 
-    def _bytes(self, size: Bytes, shapes: Sequence[Sequence[int]], values: dict[int, Any], known: dict[Variable, int]) -> int:
-        item, product = size
-        return item * self._product(product, shapes, values, known)
+        def count(size: Bytes) -> int:
+            return size[0] * self._product(size[1], shapes, values or {}, known)
+
+        return sum(max(_padded(count(size)) for size in sizes) for sizes in self.slots) + sum(map(count, self.outputs))
 
     def _product(self, product: Product, shapes: Sequence[Sequence[int]], values: dict[int, Any],
-                 known: dict[Variable, int]) -> int:
+                 known: dict[Variable, Any]) -> int:
         total = product.coefficient
         for factor in product.factors:
             if not isinstance(factor, Variable) or not self._program.is_early(factor):
@@ -55,7 +54,7 @@ class MemoryPlan:
         return total
 
     def _scalar(self, scalar: Variable, shapes: Sequence[Sequence[int]], values: dict[int, Any],
-                known: dict[Variable, int]) -> int:
+                known: dict[Variable, Any]) -> int:
         stack = [scalar]
         while stack:
             variable = stack[-1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from symtensor.graph.variable import Constant, Variable
+from symtensor.graph.variable import Variable
 from symtensor.link.layout import Product, Symbols, Text
+from symtensor.ops.elemwise import C_TYPES
 
 __all__ = ["Driver", "Function"]
 
@@ -30,6 +32,15 @@ class Driver:
     def add(self, lines: Iterable[str]) -> None:
         """Append statements to the current section."""
         self.sections[self.section].extend(lines)
+
+    @contextmanager
+    def inside(self, section: str) -> Iterator[None]:
+        """Statements of the block go to this section."""
+        before, self.section = self.section, section
+        try:
+            yield
+        finally:
+            self.section = before
 
     def fresh(self, letter: str) -> str:
         """A new name."""
@@ -58,8 +69,6 @@ class Driver:
 
     def declare_reduction(self, record: Any, dtype: str) -> str:
         """The OpenMP name of a reduction that has no operator."""
-        from symtensor.ops.elemwise import C_TYPES
-
         name = f"st_{record.name}_{dtype}"
         joined = record.c_combine(dtype, "omp_out", "omp_in")
         self.support(f"#pragma omp declare reduction({name} : {C_TYPES[dtype]} : omp_out = {joined}) "
@@ -112,13 +121,14 @@ class Function:
             return str(product.static)
         name = self._sizes.get(product)
         if name is None:
-            name = self._sizes[product] = self.field("const int64_t", f"{self.prefix}n{len(self._sizes)}", self.driver.product(product))
+            name = self._sizes[product] = f"{self.prefix}n{len(self._sizes)}"
+            self.field("const int64_t", name, self.driver.product(product))
         return name
 
     def text(self) -> str:
         """The function, with ``@`` for its name."""
         fields = "".join(f"{_bare(ctype)}{name}; " for name, (ctype, _) in self._fields.items())
-        unpack = [f"{_spaced(ctype)}{name} = st_c->{name};" for name, (ctype, _) in self._fields.items()]
+        unpack = [f"{ctype} {name} = st_c->{name};" for name, (ctype, _) in self._fields.items()]
         head = [f"typedef struct {{ {fields}}} @_t;"] if fields else []
         take = ["const @_t *const st_c = context;"] if fields else []
         body = indented([*take, *unpack, *self.lines])
@@ -142,10 +152,6 @@ def _bare(ctype: str) -> str:
     return ctype.removeprefix("const ") + " "
 
 
-def _spaced(ctype: str) -> str:
-    return ctype + " "
-
-
 def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
     """Lines indented by their braces."""
     result: list[str] = []
@@ -160,7 +166,3 @@ def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
             depth += text.count("{") - text.count("}")
     return result
 
-
-def is_static(scalar: Variable) -> bool:
-    """Whether a scalar's value is known at compile time."""
-    return isinstance(scalar, Constant)

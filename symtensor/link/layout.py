@@ -54,7 +54,8 @@ class Symbols:
 
     def multiply(self, *products: Product) -> Product:
         """The product of products."""
-        coefficient, factors = 1, []
+        coefficient = 1
+        factors: list[Variable | Text] = []
         for product in products:
             coefficient *= product.coefficient
             factors.extend(product.factors)
@@ -71,7 +72,7 @@ class Symbols:
         if isinstance(scalar, Constant):
             return Product(int(scalar.data))
         node = scalar.owner
-        if node is not None and isinstance(node.op, Elemwise) and node.op.name == "mul" and len(node.inputs) < 16:
+        if node is not None and isinstance(node.op, Elemwise) and node.op.name == "mul":
             return self.multiply(*map(self.of, node.inputs))
         return self.atom(scalar)
 
@@ -81,11 +82,15 @@ class Symbols:
 
     def strides(self, dims: Sequence[Variable]) -> tuple[Product, ...]:
         """The strides of a C-contiguous array, in elements."""
+        return self.steps([self.of(dim) for dim in dims])
+
+    def steps(self, sizes: Sequence[Product]) -> tuple[Product, ...]:
+        """The strides of a C-contiguous array of these sizes."""
         result: list[Product] = []
         step = ONE
-        for dim in reversed(dims):
+        for size in reversed(sizes):
             result.append(step)
-            step = self.multiply(step, self.of(dim))
+            step = self.multiply(step, size)
         return tuple(reversed(result))
 
     def contiguous(self, dims: Sequence[Variable], strides: Sequence[Product]) -> bool:

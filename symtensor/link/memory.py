@@ -4,8 +4,9 @@ Decided here and only here. A buffer lies in a slot of the arena (slots are shar
 same time; their sizes are run-time expressions), in the memory of an output, in the memory of an input that is updated
 in place, or, where its size is known only while the program runs, in memory of its own.
 
-Updates in place are safe by order: every step that may fail comes before the first of them, and all other reads of the
-old value come before the step that overwrites it.
+Updates in place are safe by order: every step that may fail comes before the first of them (which may fail itself if
+it is a kernel: an op with `may_overwrite` fails before it writes), and all other reads of the old value come before
+the step that overwrites it.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ class _Order:
             if step.output >= 0:
                 self.copies[step.output] = step
         self.late: set[Step] = set()
+        self.first: Step | None = None  # the one late step that may fail
         self.dropped: set[Step] = set()
 
     def _needs(self, step: Step) -> set[Step]:
@@ -137,7 +139,7 @@ class _Order:
         own = self.copies[output]
         readers = [use for use in self.readers.get(target, ()) if use not in (step, own)]
         below = self._below(step)
-        if any(reader in below for reader in readers) or any(s.fallible for s in below):
+        if any(reader in below for reader in readers) or not self._may_be_late(step, below, readers):
             return
         for reader in readers:  # before the step that overwrites what they read
             self.needs[step].add(reader)
@@ -148,6 +150,18 @@ class _Order:
         if over >= 0:
             self.plan.overwritten[step, self._output_index(step, array)] = over
         self.dropped.add(own)
+
+    def _may_be_late(self, step: Step, below: set[Step], readers: Sequence[Step]) -> bool:
+        """Whether nothing fails after the first write. One kernel that checks before it writes may be the first."""
+        fallible = [each for each in below if each.fallible]
+        if not fallible:
+            return True
+        if fallible != [step] or step.kind != "kernel" or self.first is not None or step in self.late:
+            return False
+        if any(reader in self.late for reader in readers):
+            return False
+        self.first = step
+        return True
 
     def _store_last(self, output: int, source: int) -> None:
         """A 0-d update is stored into the input's memory at the very end."""
@@ -171,6 +185,9 @@ class _Order:
                     stack.append(user)
         return found
 
+    def _stage(self, step: Step) -> int:
+        return 1 if step is self.first else 2 * (step in self.late)
+
     def final(self) -> list[Step]:
         """All steps, each after what it needs, those that write inputs and what follows from them last."""
         steps = [step for step in self.plan.steps if step not in self.dropped]
@@ -178,7 +195,7 @@ class _Order:
             return steps
         position = {step: k for k, step in enumerate(steps)}
         waiting = {step: sum(need in position for need in self.needs[step]) for step in steps}
-        ready = [(step in self.late, k) for step, k in position.items() if not waiting[step]]
+        ready = [(self._stage(step), k) for step, k in position.items() if not waiting[step]]
         heapq.heapify(ready)
         result: list[Step] = []
         while ready:
@@ -188,7 +205,7 @@ class _Order:
                 if user in waiting and step in self.needs[user]:
                     waiting[user] -= 1
                     if not waiting[user]:
-                        heapq.heappush(ready, (user in self.late, position[user]))
+                        heapq.heappush(ready, (self._stage(user), position[user]))
         return result
 
 
@@ -241,7 +258,7 @@ class _Liveness:
         """Walk the steps once."""
         for at, step in enumerate(self.plan.steps):
             taken: set[Array] = set()
-            for k, array in enumerate(step.writes):
+            for array in step.writes:
                 if array.kind == "buffer" and array.place is None:
                     array.place = self._in_place(at, step, array, taken) or self._slot(array)
             for root in dict.fromkeys(array.root for array in (*step.writes, *step.reads)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -74,10 +74,10 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
         text=f"{functions}\n\n{main}\n" if functions else f"{main}\n",
         inputs=tuple(variable.type for variable in fgraph.inputs),
         outputs=tuple(variable.type for variable in fgraph.outputs),
-        constant_inputs=tuple(emitter.constant_inputs),
+        constant_inputs=tuple(emitter.storage.constant_inputs),
         updates=dict(updates or {}),
         inplace=plan.inplace,
-        hosts=tuple(emitter.host_nodes),
+        hosts=tuple(emitter.hosts),
         nodes=tuple(program.nodes),
         memory=MemoryPlan(program, plan),
     )

@@ -6,9 +6,9 @@ of inputs and from 0-d inputs alone: sizes, guards and checks are, mostly, and r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
@@ -26,6 +26,7 @@ from symtensor.ops.shape import Shape_i
 
 Check = tuple[Variable, str, tuple[Variable, ...]]
 
+_INT64 = TensorType("int64", ())
 __all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step", "scalar_program"]
 
 
@@ -99,7 +100,7 @@ def scalar_program(node: Apply) -> ScalarProgram:
     inputs = tuple(variable.type.dtype for variable in node.inputs)
     if isinstance(op, Reduction):
         return ScalarProgram(inputs, (), ((0, op),))
-    step = ScalarStep(op, tuple(range(len(inputs))), node.outputs[0].type.dtype)
+    step = ScalarStep(cast(Elemwise, op), tuple(range(len(inputs))), node.outputs[0].type.dtype)
     return ScalarProgram(inputs, (step,), ((len(inputs), None),))
 
 
@@ -309,7 +310,8 @@ class Program:
             if not source.contiguous:
                 source = self._contiguous_copy(node, source)
         offset, strides = self._view_layout(view, dims)
-        array = Array(output.type.dtype, dims, strides, "view", self.symbols.contiguous(dims, strides), output, source, offset)
+        contiguous = self.symbols.contiguous(dims, strides)
+        array = Array(output.type.dtype, dims, strides, "view", contiguous, output, source, offset)
         step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node))
         source.uses.append(step)
         if output.type.ndim:
@@ -320,7 +322,7 @@ class Program:
     def _view_of(self, node: Apply, source: Array) -> View | None:
         placeholders = []
         for stride in source.strides:
-            variable = _placeholder()
+            variable = Variable(_INT64)
             self.symbols.bound[variable] = stride
             placeholders.append(variable)
         shapes = [self.dims(variable) for variable in (*node.inputs, *node.outputs)]
@@ -341,7 +343,7 @@ class Program:
         return copy
 
     def _add_output(self, k: int, output: Variable) -> None:
-        """A step that puts the value into the memory of output ``k``; the planner drops it where it is there already."""
+        """A step that puts the value into the memory of output ``k``; the planner drops it where it is there."""
         array = self.array(output)
         step = Step("store" if array is None else "copy", None, -1, [array] if array is not None else [], [],
                     output=k, source=output)
@@ -381,13 +383,6 @@ class Program:
         return len(self.nodes) - 1
 
 
-_INT64 = TensorType("int64", ())
-
-
-def _placeholder() -> Variable:
-    return Variable(_INT64)
-
-
 def is_elementwise(node: Apply) -> bool:
     """Whether a node is an elementwise function with a C text."""
     return isinstance(node.op, Elemwise) and node.op.has_c([variable.type.dtype for variable in node.inputs])
@@ -400,7 +395,3 @@ def is_scalar_code(node: Apply) -> bool:
         return op.ndim == 0 and all(reduction is None for _, reduction in op.program.outputs)
     return is_elementwise(node) and node.outputs[0].type.ndim == 0
 
-
-def variables_of(arrays: Iterable[Array]) -> list[Any]:
-    """The variables of arrays, for messages."""
-    return [array.variable for array in arrays]

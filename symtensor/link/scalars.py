@@ -96,8 +96,8 @@ def elementwise_text(op: Elemwise, args: Sequence[Any], dtypes: Sequence[str]) -
 
 
 def program_text(program: ScalarProgram, values: dict[int, str], needed: Collection[int]) -> list[str]:
-    """The C statements of the steps in ``needed``. ``values`` holds C expressions by value number: those of the inputs are given,
-    those of the steps are added; a step that is there already is not computed again."""
+    """The C statements of the steps in ``needed``. ``values`` holds C expressions by value number: those of the inputs
+    are given, those of the steps are added; a step that is there already is not computed again."""
     first = len(program.inputs)
     lines: list[str] = []
     for at, step in enumerate(program.steps):

@@ -21,8 +21,8 @@ _FILLED = ("Alloc", "DimShuffle")
 def get_scalar_constant_value(v: Any) -> np.ndarray[Any, Any]:
     """The value of ``v`` as a 0-d array (Theano's name).
 
-    ``v`` is a number, or a variable all of whose elements equal one value that follows from constants and from
-    dimensions in types. NotScalarConstantError where it does not.
+    ``v`` is a number, or a variable all of whose elements equal one value that follows from constants and
+    from dimensions in types. NotScalarConstantError where it does not.
 
     >>> int(get_scalar_constant_value(as_tensor_variable(2) * 3))
     6

@@ -42,7 +42,7 @@ def autocast(value: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, numbers.Integral):
         for dtype in ("int8", "int16", "int32", "int64"):
             info = np.iinfo(dtype)
-            if info.min <= value <= info.max:
+            if info.min <= int(value) <= info.max:
                 return np.asarray(value, dtype=dtype)
         return array
     if isinstance(value, numbers.Real):
@@ -163,7 +163,7 @@ def static_value(x: Any) -> int | None:
     """The int a scalar stands for where that is known while the graph is built, else None."""
     if isinstance(x, (int, np.integer)):
         return int(x)
-    if isinstance(x, Constant) and x.data.ndim == 0:
+    if isinstance(x, Constant) and x.data.ndim == 0 and x.data.dtype.kind in "biu":
         return int(x.data)
     return None
 

@@ -13,8 +13,9 @@ from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, is_float, is_integer
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.argreduce import argmax
-from symtensor.ops.convert import as_tensor_variable
+from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.create import arange
+from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.elementwise import abs_, add, cast, eq, gt, mul, neg, sqr, sub, switch, true_div
 from symtensor.ops.elementwise_math import log, sigmoid, softplus
@@ -33,7 +34,6 @@ __all__ = [
 _CHECK = """const int64_t target = (int64_t){target}(i);
 if (target < 0 || target >= {n}) {{ FAIL(ST_INDEX, target, 1, {n}); }}
 """
-_ROWS = "if ({a}_DIM(0) != {b}_DIM(0)) {{ FAIL(ST_SHAPE, 0, {a}_DIM(0), {b}_DIM(0)); }}\n"
 
 
 class _OneHotOp(Op):
@@ -70,9 +70,15 @@ class _OneHotOp(Op):
     def _wrong_rows(self, rows: int, targets: int) -> Exception:
         return ValueError(f"{self}: {rows} row(s) but {targets} target(s)")
 
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time: every input has one entry per target."""
+        rows = [shape[0] for shape in shapes[:len(node.inputs)]]
+        last, zero = rows[-1], int64_constant(0)
+        return [(equal(have, last), "ST_SHAPE", (zero, have, last)) for have in rows[:-1]]
+
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (target, 1, classes) or (0, rows, targets)."""
-        if values[1] == 1 and "INDEX" in str(code).upper():
+        if code == "ST_INDEX":
             return self._wrong_target(values[0], values[2])
         return self._wrong_rows(values[1], values[2])
 
@@ -116,7 +122,7 @@ class CrossentropyCategorical1Hot(_OneHotOp):
 
     def kernel(self, node: Apply) -> Kernel:
         f = "" if node.inputs[0].type.dtype == "float64" else "f"
-        body = _ROWS.format(a="IN0", b="IN1") + _CHECK.format(target="IN1", n="IN0_DIM(1)")
+        body = _CHECK.format(target="IN1", n="IN0_DIM(1)")
         return Kernel(f"{body}OUT0_PTR[i] = (OUT0_T)-st_log{f}(IN0(i, target));", shape_of(node.inputs[0])[0])
 
 
@@ -160,8 +166,7 @@ class CrossentropyCategorical1HotGrad(_OneHotOp):
         return [[True], [True], [False]]
 
     def kernel(self, node: Apply) -> Kernel:
-        body = (_ROWS.format(a="IN1", b="IN2") + _ROWS.format(a="IN0", b="IN2")
-                + _CHECK.format(target="IN2", n="IN1_DIM(1)"))
+        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
         body += """OUT0_T *out = OUT0_PTR + i * IN1_DIM(1);
 for (int64_t k = 0; k < IN1_DIM(1); k++) out[k] = 0;
 out[target] = (OUT0_T)(-IN0(i) / IN1(i, target));"""
@@ -212,7 +217,7 @@ class CrossentropySoftmax1Hot(_OneHotOp):
     def kernel(self, node: Apply) -> Kernel:
         double = node.inputs[0].type.dtype == "float64"
         c, f = ("double", "") if double else ("float", "f")
-        body = _ROWS.format(a="IN0", b="IN1") + _CHECK.format(target="IN1", n="IN0_DIM(1)") + f"""
+        body = _CHECK.format(target="IN1", n="IN0_DIM(1)") + f"""
 const int64_t n = IN0_DIM(1), step = IN0_STRIDE(1);
 const IN0_T *x = IN0_PTR + i * IN0_STRIDE(0);
 OUT1_T *y = OUT1_PTR + i * n;
@@ -280,8 +285,7 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
 
     def kernel(self, node: Apply) -> Kernel:
         c = "double" if node.inputs[1].type.dtype == "float64" else "float"
-        body = (_ROWS.format(a="IN1", b="IN2") + _ROWS.format(a="IN0", b="IN2")
-                + _CHECK.format(target="IN2", n="IN1_DIM(1)"))
+        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
         body += f"""const int64_t n = IN1_DIM(1), step = IN1_STRIDE(1);
 const IN1_T *y = IN1_PTR + i * IN1_STRIDE(0);
 OUT0_T *out = OUT0_PTR + i * n;

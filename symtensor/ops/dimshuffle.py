@@ -88,7 +88,7 @@ def dimshuffle(x: Any, *pattern: Any) -> Variable:
 
 def pad_left(x: Variable, ndim: int) -> Variable:
     """``x`` with dimensions of 1 put in front until it has ``ndim``."""
-    missing = ndim - x.type.ndim
+    missing = ndim - len(x.type.shape)
     if missing <= 0:
         return x
     padded: Variable = DimShuffle(x.type.ndim, ("x",) * missing + tuple(range(x.type.ndim)))(x)

@@ -93,12 +93,15 @@ class Dot(Op):
         terms = [self(*pair) for pair, t in (((tx, y), tx), ((x, ty), ty)) if t is not None]
         return [add(*terms) if len(terms) == 2 else terms[0] if terms else None]
 
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time."""
+        last, first = shapes[0][-1], shapes[1][0]
+        return [(equal(last, first), "ST_SHAPE", (int64_constant(len(shapes[0]) - 1), last, first))]
+
     def kernel(self, node: Apply) -> Kernel:
         x, y = node.inputs
         dtype = x.type.dtype
         last = x.type.ndim - 1
-        inner = f"IN0_DIM({last})"
-        check = f"if ({inner} != IN1_DIM(0)) {{ FAIL(ST_SHAPE, {last}, {inner}, IN1_DIM(0)); }}\n"
         m = "IN0_DIM(0)" if x.type.ndim == 2 else "1"
         n = "IN1_DIM(1)" if y.type.ndim == 2 else "1"
         sizes = f"const int64_t m = {m}, n = {n}, count = IN0_DIM({last});\n"
@@ -107,11 +110,11 @@ class Dot(Op):
             "row_b": "IN1_STRIDE(0)", "col_b": "IN1_STRIDE(1)" if y.type.ndim == 2 else "0",
         }
         if x.type.ndim == y.type.ndim == 1:
-            return Kernel(check + sizes + _inner(dtype))
+            return Kernel(sizes + _inner(dtype))
         text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in _BLAS else _loops(dtype)
         for name, stride in strides.items():
             text = text.replace(name, stride)
-        return Kernel(check + sizes + text)
+        return Kernel(sizes + text)
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (axis, its size, the other's)."""
@@ -218,6 +221,11 @@ class BatchedDot(Op):
 
     R_op = Dot.R_op
 
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time."""
+        a, b = shapes[:2]
+        return [(equal(a[k], b[k // 2]), "ST_SHAPE", (int64_constant(k), a[k], b[k // 2])) for k in (0, 2)]
+
     def kernel(self, node: Apply) -> Kernel:
         dtype = node.inputs[0].type.dtype
         text = _blas(dtype, 2, 2) if dtype in _BLAS else _loops(dtype)
@@ -225,9 +233,7 @@ class BatchedDot(Op):
                              ("row_b", "IN1_STRIDE(1)"), ("col_b", "IN1_STRIDE(2)"),
                              ("IN0_PTR", "left"), ("IN1_PTR", "right"), ("OUT0_PTR", "result")):
             text = text.replace(name, stride)
-        return Kernel(f"""if (IN0_DIM(0) != IN1_DIM(0)) {{ FAIL(ST_SHAPE, 0, IN0_DIM(0), IN1_DIM(0)); }}
-if (IN0_DIM(2) != IN1_DIM(1)) {{ FAIL(ST_SHAPE, 2, IN0_DIM(2), IN1_DIM(1)); }}
-const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);
+        return Kernel(f"""const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);
 for (int64_t batch = 0; batch < IN0_DIM(0); batch++) {{
 const IN0_T *left = IN0_PTR + batch * IN0_STRIDE(0);
 const IN1_T *right = IN1_PTR + batch * IN1_STRIDE(0);
@@ -271,7 +277,7 @@ class Gemm(Op):
         return Apply(self, inputs, [inputs[0].type.clone(shape=shape).make_variable()])
 
     @staticmethod
-    def _dims(shapes: Sequence[Sequence[int | None]]) -> list[tuple[int | None, int | None, int | None]]:
+    def _dims(shapes: Sequence[Sequence[Any]]) -> list[tuple[Any, Any, Any]]:
         """(rows, columns, inner dimension) as the matrices c, a, b state them."""
         c, _, a, b, _ = shapes
         return [(c[0], c[1], a[1]), (a[0], b[1], b[0])]

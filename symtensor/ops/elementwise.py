@@ -1,8 +1,9 @@
 """Elementwise arithmetic, selection and conversion: one record for each function.
 
 Comparison, rounding and bits are in `elementwise_compare`, functions of analysis in `elementwise_math`.
-Names are Theano's; dtypes follow NumPy 2's promotion of arrays, except that integers divide to floatX. Integer
-division and remainder round towards minus infinity, as Python's; division by zero gives 0, and nothing traps.
+Names are Theano's; dtypes follow NumPy 2's promotion of arrays, except that integers divide to floatX.
+Integer division and remainder round towards minus infinity, as Python's; division by zero gives 0, and
+nothing traps.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from symtensor.graph.types import (
     complete_dtype,
     is_complex,
     is_continuous,
-    is_float,
     is_integer,
     upcast,
 )
@@ -54,14 +54,15 @@ from symtensor.ops.elementwise_text import DIVISION, EXTREMA, POWER
 from symtensor.ops.elemwise import C_TYPES, Elemwise, elementwise
 
 __all__ = [
-    "abs_", "add", "allclose", "and_", "broadcast_dim", "cast", "ceil", "clip", "eq", "floor", "ge", "gt", "int_div",
-    "inv", "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "le", "left_shift", "lt", "maximum", "minimum",
-    "mod", "mul", "neg", "neq", "or_", "pow", "right_shift", "round", "round_half_away_from_zero",
-    "round_half_to_even", "second", "sgn", "sqr", "sub", "switch", "tensor_copy", "true_div", "trunc", "xor", "zero_gradient",
+    "abs_", "add", "and_", "broadcast_dim", "cast", "ceil", "clip", "divide", "eq", "floor", "ge", "gt", "int_div",
+    "inv", "invert", "iround", "isfinite", "isinf", "isnan", "le", "left_shift", "lt", "maximum", "minimum", "mod",
+    "mul", "neg", "neq", "or_", "pow", "right_shift", "round", "round_half_away_from_zero",
+    "round_half_to_even", "second", "sgn", "sqr", "sub", "switch", "tensor_copy", "true_div", "trunc", "xor",
+    "zero_gradient",
 ]
 
 
-# -- dtype rules and helpers of gradients -----------------------------------------------------------------------------
+# -- dtype rules and helpers of gradients --------------------------------------------------------------------
 
 
 def _no_bool(*dtypes: str) -> str:
@@ -86,7 +87,7 @@ def _scalar_of(x: Variable) -> float | complex | None:
     return x.data.item() if isinstance(x, Constant) and x.data.size == 1 else None
 
 
-# -- sums and products ------------------------------------------------------------------------------------------------
+# -- sums and products ---------------------------------------------------------------------------------------
 
 add = elementwise(
     "add", {"bool": "{0} | {1}", "*": "{0} + {1}"}, numpy=_fold(np.add), grad=lambda g, y, *xs: [g] * len(xs),
@@ -95,7 +96,8 @@ add = elementwise(
 )
 
 sub = elementwise(
-    "sub", "{0} - {1}", numpy=np.subtract, grad=lambda g, y, a, b: (g, neg(g)), nin=2, dtype=_no_bool, symbol="-",
+    "sub", "{0} - {1}", numpy=np.subtract, grad=lambda g, y, a, b: (g, neg(g)), nin=2, dtype=_no_bool,
+    symbol="-",
     doc="Difference. TypeError on two bools, as NumPy.",
 )
 
@@ -112,25 +114,42 @@ mul = elementwise(
     doc="Product of one or more tensors; on bools the logical and.",
 )
 
-neg = elementwise("neg", "-{0}", numpy=np.negative, grad=lambda g, y, x: (neg(g),), dtype=_no_bool, symbol="-",
-                  doc="-x; unsigned integers wrap. TypeError on bool, as NumPy.")
+neg: Elemwise = elementwise(
+    "neg", "-{0}", numpy=np.negative, grad=lambda g, y, x: (neg(g),), dtype=_no_bool, symbol="-",
+    doc="-x; unsigned integers wrap. TypeError on bool, as NumPy.",
+)
 
 sqr = elementwise("sqr", "{0} * {0}", numpy=np.square, grad=lambda g, y, x: (mul(g, 2, x),), dtype=arithmetic,
                   doc="The square x * x.")
 
 
-# -- quotients and powers ---------------------------------------------------------------------------------------------
+# -- quotients and powers ------------------------------------------------------------------------------------
 
-true_div = elementwise(
+true_div: Elemwise = elementwise(
     "true_div", "{0} / {1}", numpy=np.true_divide, nin=2, dtype=_quotient, symbol="/",
     grad=lambda g, y, a, b: (true_div(g, b), neg(true_div(mul(g, y), b))),
     sample=((-3.0, 3.0), (0.5, 3.0)), doc="a / b; two integers give floatX (Theano's rule).",
 )
 
+
+def divide(a: Any, b: Any) -> Variable:
+    """``a / b`` as the operator means it: `true_div`, or a TypeError on two integers where ``config.int_division``
+    is "raise"."""
+    a, b = as_tensor_variable(a), as_tensor_variable(b)
+    if config.int_division == "raise" and is_integer(a.type.dtype) and is_integer(b.type.dtype):
+        raise TypeError(f"{a} / {b}: both are integers and config.int_division is 'raise'; write a // b, or cast "
+                        "one to a float")
+    result: Variable = true_div(a, b)
+    return result
+
+
 int_div = elementwise(
-    "int_div", {"int": "st_idiv({0}, {1})", "uint": "{1} == 0 ? 0 : {0} / {1}", "float": "st_fdiv{f}({0}, {1})"},
-    numpy=np.floor_divide, grad=zero_gradient, nin=2, dtype=arithmetic, accepts="biuf", symbol="//", support=DIVISION,
-    sample=((-9.0, 9.0), (0.5, 3.0)), smooth=False, doc="a // b rounded towards minus infinity; integers by 0 give 0.",
+    "int_div", {"int": "st_idiv({0}, {1})", "uint": "{1} == 0 ? 0 : {0} / {1}",
+                "float": "st_fdiv{f}({0}, {1})"},
+    numpy=np.floor_divide, grad=zero_gradient, nin=2, dtype=arithmetic, accepts="biuf", symbol="//",
+    support=DIVISION,
+    sample=((-9.0, 9.0), (0.5, 3.0)), smooth=False,
+    doc="a // b rounded towards minus infinity; integers by 0 give 0.",
 )
 
 mod = elementwise(
@@ -141,11 +160,13 @@ mod = elementwise(
 )
 
 inv = elementwise("inv", "1 / {0}", numpy=lambda x: np.true_divide(x.dtype.type(1), x), dtype="float",
-                  grad=lambda g, y, x: (neg(mul(g, y, y)),), sample=(0.5, 3.0), doc="The reciprocal 1 / x, in floats.")
+                  grad=lambda g, y, x: (neg(mul(g, y, y)),), sample=(0.5, 3.0),
+                  doc="The reciprocal 1 / x, in floats.")
 
 
 def _power(x: np.ndarray[Any, Any], n: np.ndarray[Any, Any]) -> Any:
-    """NumPy's power; integers to negative powers, which it refuses, give the quotient rounded towards zero."""
+    """NumPy's power; integers to negative powers, which it refuses, give the quotient rounded towards
+    zero."""
     if n.dtype.kind != "i" or not (n < 0).any():
         return np.power(x, n)
     odd = np.where(n % 2 == 0, 1, -1)
@@ -168,11 +189,12 @@ def _pow_grad(g: Variable, y: Variable, x: Variable, n: Variable) -> Sequence[An
 
 
 def _minus_one(n: Variable) -> Variable:
-    """The constant ``n - 1`` in its dtype, or in the next larger one where that overflows."""
+    """The constant ``n - 1`` in its dtype, or in float64 where that does not hold it."""
     value: Any = _scalar_of(n)
-    if n.type.dtype == "bool" or (n.type.dtype.startswith("u") and value < 1):
-        return sub(cast(n, "int64"), 1)
-    return as_tensor_variable(np.asarray(value - 1, dtype=n.type.dtype))
+    dtype = n.type.dtype
+    if is_integer(dtype) and value <= np.iinfo(dtype).min:
+        dtype = "float64"
+    return as_tensor_variable(np.asarray(value - 1, dtype=dtype))
 
 
 pow = elementwise(
@@ -186,7 +208,7 @@ pow = elementwise(
 )
 
 
-# -- size and sign ----------------------------------------------------------------------------------------------------
+# -- size and sign -------------------------------------------------------------------------------------------
 
 
 def _sgn(x: np.ndarray[Any, Any]) -> Any:
@@ -207,7 +229,8 @@ sgn = elementwise(
 def _sgn_grad(g: Variable, y: Variable, x: Variable) -> Sequence[Any]:
     if not is_complex(x.type.dtype):
         return zero_gradient(g, y, x)
-    # Only the part of g across the direction y turns it, by 1/|x|. `g` arrives conjugated (see Elemwise.L_op).
+    # Only the part of g across the direction y turns it, by 1/|x|. `g` arrives conjugated (see
+    # Elemwise.L_op).
     from symtensor.ops.elementwise_complex import conj, imag
 
     across = imag(mul(conj(g), conj(y)))
@@ -261,7 +284,7 @@ clip = elementwise(
 )
 
 
-# -- selection --------------------------------------------------------------------------------------------------------
+# -- selection -----------------------------------------------------------------------------------------------
 
 
 def _switch_operands(*dtypes: str) -> list[str]:
@@ -275,7 +298,8 @@ def _switch_grad(g: Variable, y: Variable, c: Variable, a: Variable, b: Variable
 
 switch = elementwise(
     "switch", "{0} != 0 ? {1} : {2}", numpy=np.where, grad=_switch_grad, nin=3,
-    dtype=lambda condition, a, b: upcast(a, b), operands=_switch_operands, sample=((0.5, 1.0), (-3.0, 3.0), (-3.0, 3.0)),
+    dtype=lambda condition, a, b: upcast(a, b), operands=_switch_operands,
+    sample=((0.5, 1.0), (-3.0, 3.0), (-3.0, 3.0)),
     doc="""switch(condition, a, b): a where the condition is not 0, else b (NumPy's ``where``).
 
     Both sides are computed. The cotangent is selected, not multiplied: nan or inf in the side not taken never
@@ -289,14 +313,16 @@ second = elementwise(
 )
 
 
-tensor_copy = elementwise("tensor_copy", "{0}", numpy=lambda x: x.copy(), grad=lambda g, y, x: (g,), doc="A copy.")
+tensor_copy = elementwise("tensor_copy", "{0}", numpy=lambda x: x.copy(), grad=lambda g, y, x: (g,),
+                          doc="A copy.")
 
 
-# -- conversion -------------------------------------------------------------------------------------------------------
+# -- conversion ----------------------------------------------------------------------------------------------
 
 
 def _cast_texts(dtype: str) -> dict[str, str]:
-    """Small integers are reached through int32 and int64, whose conversions of negative floats are defined."""
+    """Small integers are reached through int32 and int64, whose conversions of negative floats are
+    defined."""
     if dtype == "bool":
         return {"*": "{0} != 0"}
     if dtype == "float16":
@@ -324,7 +350,8 @@ _CASTS = {dtype: _define_cast(dtype) for dtype in DTYPES}
 
 
 def cast(x: Any, dtype: Any) -> Variable:
-    """``x`` with its elements converted to ``dtype`` (Theano's ``T.cast``); ``x`` itself where it is of that dtype.
+    """``x`` with its elements converted to ``dtype`` (Theano's ``T.cast``); ``x`` itself where it is of that
+    dtype.
 
     Floats are cut towards zero when they become integers; complex numbers do not become real: TypeError, use
     ``real(x)``.
@@ -348,8 +375,9 @@ def _broadcast_dims(*dims: Any) -> Any:
 
 
 broadcast_dim = elementwise(
-    "broadcast_dim", "st_broadcast_dim({0}, {1})", numpy=_broadcast_dims, grad=zero_gradient, nin=None, commutative=True,
-    associative=True, identity=1, accepts="iu", dtype=lambda *dtypes: "int64", operands="output",
+    "broadcast_dim", "st_broadcast_dim({0}, {1})", numpy=_broadcast_dims, grad=zero_gradient, nin=None,
+    commutative=True, associative=True, identity=1, accepts="iu", dtype=lambda *dtypes: "int64",
+    operands="output",
     support="static inline int64_t st_broadcast_dim(int64_t a, int64_t b) { return a == 1 ? b : a; }\n",
     doc="The dimension that dimensions broadcast to: the one that is not 1. Whether they fit is checked elsewhere.",
 )
@@ -358,32 +386,3 @@ broadcast_dim = elementwise(
 def iround(x: Any, mode: str | None = None) -> Variable:
     """`round`, as int64."""
     return cast(round(x, mode), "int64")
-
-
-# -- closeness --------------------------------------------------------------------------------------------------------
-
-
-def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Variable:
-    """Whether elements are equal up to ``atol + rtol * |b|``, as bool (NumPy's definition).
-
-    Infinities are close to themselves alone; nan to nan only with ``equal_nan``.
-    """
-    a, b = as_tensor_variable(a), as_tensor_variable(b)
-    common = upcast(a.type.dtype, b.type.dtype)
-    if not (is_float(common) or is_complex(common)):
-        a, b = cast(a, "float64"), cast(b, "float64")
-    bound = add(mul(np.asarray(rtol, _bound_dtype(common)), abs_(b)), np.asarray(atol, _bound_dtype(common)))
-    near: Variable = or_(and_(le(abs_(sub(a, b)), bound), isfinite(b)), eq(a, b))
-    return or_(near, and_(isnan(a), isnan(b))) if equal_nan else near
-
-
-def _bound_dtype(common: str) -> str:
-    return {"complex64": "float32", "complex128": "float64"}.get(common, common) if is_float(common) or is_complex(
-        common) else "float64"
-
-
-def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Variable:
-    """Whether all elements are close in the sense of `isclose`: a bool scalar."""
-    from symtensor.ops.reduce import all as all_
-
-    return all_(isclose(a, b, rtol, atol, equal_nan))

@@ -1,8 +1,8 @@
 """Parts of complex numbers.
 
-The gradient of a real cost with respect to a complex z is dC/dRe(z) + i dC/dIm(z), as in Theano. `Elemwise.L_op`
-conjugates what enters and leaves the gradient of a function with complex results, so that holomorphic functions are
-written as real ones; the records here that are not holomorphic allow for it.
+The gradient of a real cost with respect to a complex z is dC/dRe(z) + i dC/dIm(z), as in Theano.
+`Elemwise.L_op` conjugates what enters and leaves the gradient of a function with complex results, so that
+holomorphic functions are written as real ones; the records here that are not holomorphic allow for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import abs_, cast, mul, neg, switch, true_div, zero_gradient
 from symtensor.ops.elementwise_compare import eq
 from symtensor.ops.elementwise_math import cos, sin
-from symtensor.ops.elemwise import elementwise
+from symtensor.ops.elemwise import Elemwise, elementwise
 
 __all__ = ["angle", "complex", "complex_from_polar", "conj", "imag", "real"]
 
@@ -54,19 +54,23 @@ def _join(re: np.ndarray[Any, Any], im: np.ndarray[Any, Any]) -> Any:
 
 
 complex = elementwise(
-    "complex", "st_complex{f}({0}, {1})", numpy=_join, grad=lambda g, y, re, im: (real(g), neg(imag(g))), nin=2,
+    "complex", "st_complex{f}({0}, {1})", numpy=_join, grad=lambda g, y, re, im: (real(g), neg(imag(g))),
+    nin=2,
     dtype=_complex_dtype, operands=_complex_operands, accepts="biuf", support=_JOIN,
     doc="complex(re, im): the complex number with these parts.",
 )
 
-conj = elementwise("conj", {"complex": "conj{f}({0})", "*": "{0}"}, numpy=lambda x: np.conj(x) if x.dtype.kind == "c" else x,
-                   grad=lambda g, y, x: (conj(g),), doc="The complex conjugate; real numbers stay.")
+conj: Elemwise = elementwise(
+    "conj", {"complex": "conj{f}({0})", "*": "{0}"}, numpy=lambda x: np.conj(x) if x.dtype.kind == "c" else x,
+    grad=lambda g, y, x: (conj(g),), doc="The complex conjugate; real numbers stay.",
+)
 
-real = elementwise("real", {"complex": "creal{f}({0})", "*": "{0}"}, numpy=np.real, dtype="real",
+real: Elemwise = elementwise("real", {"complex": "creal{f}({0})", "*": "{0}"}, numpy=np.real, dtype="real",
                    grad=lambda g, y, x: (cast(g, x.type.dtype),), doc="The real part.")
 
-imag = elementwise(
-    "imag", {"complex": "cimag{f}({0})", "*": "({T})0"}, numpy=np.imag, dtype="real", doc="The imaginary part.",
+imag: Elemwise = elementwise(
+    "imag", {"complex": "cimag{f}({0})", "*": "({T})0"}, numpy=np.imag, dtype="real",
+    doc="The imaginary part.",
     grad=lambda g, y, x: (mul(g, np.complex64(1j)),) if is_complex(x.type.dtype) else zero_gradient(g, y, x),
 )
 
@@ -82,7 +86,8 @@ def _angle_grad(g: Variable, y: Variable, x: Variable) -> Any:
 angle = elementwise(
     "angle", {"complex": "carg{f}({0})", "float": "atan2{f}(({T})0, {0})"},
     numpy=lambda x: np.angle(x).astype(np.real(x).dtype, copy=False), grad=_angle_grad, sample=(0.5, 3.0),
-    dtype=lambda d: _real_part(d) if is_complex(d) else upcast(d, "float32") if not d.startswith("float") else d,
+    dtype=lambda d: _real_part(d) if is_complex(d) else upcast(d,
+                                                               "float32") if not d.startswith("float") else d,
     doc="The angle of a complex number in (-pi, pi]; of a negative number pi.",
 )
 

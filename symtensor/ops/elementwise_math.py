@@ -1,7 +1,7 @@
 """Elementwise functions of analysis: exponentials, logarithms, trigonometry, and the saturating family.
 
-Integers are computed in floats (float32 up to 16 bits, else float64: Theano's rule). ``st_exp`` and its kin in the C
-texts are the runtime's own inline functions; other names are those of math.h and complex.h.
+Integers are computed in floats (float32 up to 16 bits, else float64: Theano's rule). ``st_exp`` and its kin
+in the C texts are the runtime's own inline functions; other names are those of math.h and complex.h.
 """
 
 from __future__ import annotations
@@ -29,28 +29,30 @@ from symtensor.ops.elementwise import (
     switch,
     true_div,
 )
-from symtensor.ops.elemwise import composite, elementwise
+from symtensor.ops.elemwise import Elemwise, composite, elementwise
 
 __all__ = [
-    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "exp", "exp2",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "exp",
+    "exp2",
     "expm1", "hard_sigmoid", "log", "log10", "log1p", "log2", "logaddexp", "number_like", "rad2deg", "relu",
     "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "ultra_fast_sigmoid",
 ]
 
 
 def number_like(value: float, like: Variable) -> np.ndarray[Any, Any]:
-    """A Python number in the dtype of ``like``, so that it does not widen what it meets; floats meet integers in
-    float64."""
+    """A Python number in the dtype of ``like``, so that it does not widen what it meets; floats meet integers
+    in float64."""
     dtype = like.type.dtype
     return np.asarray(value, dtype if is_continuous(dtype) or value == int(value) else "float64")
 
 
-# -- exponentials and logarithms --------------------------------------------------------------------------------------
+# -- exponentials and logarithms -----------------------------------------------------------------------------
 
 exp = elementwise("exp", {"float": "st_exp{f}({0})", "complex": "cexp{f}({0})"}, numpy=np.exp, dtype="float",
                   grad=lambda g, y, x: (mul(g, y),), doc="e ** x.")
 
-exp2 = elementwise("exp2", {"float": "exp2{f}({0})", "complex": "cexp{f}({0} * ({T})0.693147180559945309417)"},
+exp2 = elementwise("exp2", {"float": "exp2{f}({0})",
+                            "complex": "cexp{f}({0} * ({T})0.693147180559945309417)"},
                    numpy=np.exp2, dtype="float", doc="2 ** x.",
                    grad=lambda g, y, x: (mul(g, y, number_like(math.log(2), y)),))
 
@@ -64,14 +66,17 @@ log2 = elementwise("log2", {"float": "log2{f}({0})", "complex": "clog{f}({0}) * 
                    numpy=np.log2, dtype="float", sample=(0.1, 9.0), doc="The logarithm to base 2.",
                    grad=lambda g, y, x: (true_div(mul(g, number_like(1 / math.log(2), y)), x),))
 
-log10 = elementwise("log10", {"float": "log10{f}({0})", "complex": "clog{f}({0}) * ({T})0.434294481903251827651"},
+log10 = elementwise("log10", {"float": "log10{f}({0})",
+                              "complex": "clog{f}({0}) * ({T})0.434294481903251827651"},
                     numpy=np.log10, dtype="float", sample=(0.1, 9.0), doc="The logarithm to base 10.",
                     grad=lambda g, y, x: (true_div(mul(g, number_like(1 / math.log(10), y)), x),))
 
-log1p = elementwise("log1p", "st_log1p{f}({0})", numpy=np.log1p, dtype="float", accepts="biuf", sample=(-0.9, 9.0),
+log1p = elementwise("log1p", "st_log1p{f}({0})", numpy=np.log1p, dtype="float", accepts="biuf",
+                    sample=(-0.9, 9.0),
                     grad=lambda g, y, x: (true_div(g, add(x, 1)),), doc="log(1 + x), exact for small x.")
 
-sqrt = elementwise("sqrt", {"float": "sqrt{f}({0})", "complex": "csqrt{f}({0})"}, numpy=np.sqrt, dtype="float",
+sqrt = elementwise("sqrt", {"float": "sqrt{f}({0})", "complex": "csqrt{f}({0})"}, numpy=np.sqrt,
+                   dtype="float",
                    grad=lambda g, y, x: (true_div(mul(g, number_like(0.5, y)), y),), sample=(0.1, 9.0),
                    doc="The square root; nan for x < 0. The gradient at 0 is inf.")
 
@@ -92,27 +97,29 @@ logaddexp = composite("logaddexp", _logaddexp, numpy=np.logaddexp, grad=_logadde
                       doc="log(exp(a) + exp(b)) without overflow.")
 
 
-# -- trigonometric and hyperbolic -------------------------------------------------------------------------------------
+# -- trigonometric and hyperbolic ----------------------------------------------------------------------------
 
 
 def _with_complex(name: str, *, own: bool = False) -> dict[str, str]:
     return {"float": f"{'st_' if own else ''}{name}{{f}}({{0}})", "complex": f"c{name}{{f}}({{0}})"}
 
 
-sin = elementwise("sin", _with_complex("sin", own=True), numpy=np.sin, dtype="float",
+sin: Elemwise = elementwise("sin", _with_complex("sin", own=True), numpy=np.sin, dtype="float",
                   grad=lambda g, y, x: (mul(g, cos(x)),), doc="The sine of x in radians.")
 
-cos = elementwise("cos", _with_complex("cos", own=True), numpy=np.cos, dtype="float",
+cos: Elemwise = elementwise("cos", _with_complex("cos", own=True), numpy=np.cos, dtype="float",
                   grad=lambda g, y, x: (neg(mul(g, sin(x))),), doc="The cosine of x in radians.")
 
 tan = elementwise("tan", _with_complex("tan"), numpy=np.tan, dtype="float", sample=(-1.3, 1.3),
                   grad=lambda g, y, x: (mul(g, add(sqr(y), 1)),), doc="The tangent of x in radians.")
 
 arcsin = elementwise("arcsin", _with_complex("asin"), numpy=np.arcsin, dtype="float", sample=(-0.9, 0.9),
-                     grad=lambda g, y, x: (true_div(g, sqrt(sub(1, sqr(x)))),), doc="The arc sine, in radians.")
+                     grad=lambda g, y, x: (true_div(g, sqrt(sub(1, sqr(x)))),),
+                     doc="The arc sine, in radians.")
 
 arccos = elementwise("arccos", _with_complex("acos"), numpy=np.arccos, dtype="float", sample=(-0.9, 0.9),
-                     grad=lambda g, y, x: (neg(true_div(g, sqrt(sub(1, sqr(x))))),), doc="The arc cosine, in radians.")
+                     grad=lambda g, y, x: (neg(true_div(g, sqrt(sub(1, sqr(x))))),),
+                     doc="The arc cosine, in radians.")
 
 arctan = elementwise("arctan", _with_complex("atan"), numpy=np.arctan, dtype="float",
                      grad=lambda g, y, x: (true_div(g, add(sqr(x), 1)),), doc="The arc tangent, in radians.")
@@ -123,14 +130,15 @@ def _arctan2_grad(g: Variable, y: Variable, a: Variable, b: Variable) -> Any:
     return [mul(scaled, b), neg(mul(scaled, a))]
 
 
-arctan2 = elementwise("arctan2", "atan2{f}({0}, {1})", numpy=np.arctan2, grad=_arctan2_grad, nin=2, dtype="float",
+arctan2 = elementwise("arctan2", "atan2{f}({0}, {1})", numpy=np.arctan2, grad=_arctan2_grad, nin=2,
+                      dtype="float",
                       accepts="biuf", sample=((-3.0, 3.0), (0.5, 3.0)),
                       doc="The angle of the point (x=b, y=a) in [-pi, pi]. The gradient at (0, 0) is nan.")
 
 sinh = elementwise("sinh", _with_complex("sinh"), numpy=np.sinh, dtype="float",
                    grad=lambda g, y, x: (mul(g, cosh(x)),), doc="The hyperbolic sine.")
 
-cosh = elementwise("cosh", _with_complex("cosh"), numpy=np.cosh, dtype="float",
+cosh: Elemwise = elementwise("cosh", _with_complex("cosh"), numpy=np.cosh, dtype="float",
                    grad=lambda g, y, x: (mul(g, sinh(x)),), doc="The hyperbolic cosine.")
 
 tanh = elementwise("tanh", _with_complex("tanh", own=True), numpy=np.tanh, dtype="float",
@@ -144,16 +152,21 @@ arccosh = elementwise("arccosh", _with_complex("acosh"), numpy=np.arccosh, dtype
                       doc="The inverse of cosh on x >= 1.")
 
 arctanh = elementwise("arctanh", _with_complex("atanh"), numpy=np.arctanh, dtype="float", sample=(-0.9, 0.9),
-                      grad=lambda g, y, x: (true_div(g, sub(1, sqr(x))),), doc="The inverse of tanh on |x| < 1.")
+                      grad=lambda g, y, x: (true_div(g, sub(1, sqr(x))),),
+                      doc="The inverse of tanh on |x| < 1.")
 
-deg2rad = elementwise("deg2rad", "{0} * ({T})0.017453292519943295769", numpy=np.deg2rad, dtype="float", accepts="biuf",
-                      grad=lambda g, y, x: (mul(g, number_like(math.pi / 180, y)),), doc="Degrees as radians.")
+deg2rad = elementwise("deg2rad", "{0} * ({T})0.017453292519943295769", numpy=np.deg2rad, dtype="float",
+                      accepts="biuf",
+                      grad=lambda g, y, x: (mul(g, number_like(math.pi / 180, y)),),
+                      doc="Degrees as radians.")
 
-rad2deg = elementwise("rad2deg", "{0} * ({T})57.295779513082320877", numpy=np.rad2deg, dtype="float", accepts="biuf",
-                      grad=lambda g, y, x: (mul(g, number_like(180 / math.pi, y)),), doc="Radians as degrees.")
+rad2deg = elementwise("rad2deg", "{0} * ({T})57.295779513082320877", numpy=np.rad2deg, dtype="float",
+                      accepts="biuf",
+                      grad=lambda g, y, x: (mul(g, number_like(180 / math.pi, y)),),
+                      doc="Radians as degrees.")
 
 
-# -- the saturating family --------------------------------------------------------------------------------------------
+# -- the saturating family -----------------------------------------------------------------------------------
 
 
 def _sigmoid(x: np.ndarray[Any, Any]) -> Any:
@@ -161,8 +174,10 @@ def _sigmoid(x: np.ndarray[Any, Any]) -> Any:
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
-sigmoid = elementwise("sigmoid", "st_sigmoid{f}({0})", numpy=_sigmoid, dtype="float", accepts="biuf",
-                      grad=lambda g, y, x: (mul(g, y, sub(1, y)),), doc="1 / (1 + exp(-x)), without overflow.")
+sigmoid: Elemwise = elementwise("sigmoid", "st_sigmoid{f}({0})", numpy=_sigmoid, dtype="float",
+                                accepts="biuf",
+                      grad=lambda g, y, x: (mul(g, y, sub(1, y)),),
+                                doc="1 / (1 + exp(-x)), without overflow.")
 
 softplus = elementwise("softplus", "st_softplus{f}({0})", numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
                        dtype="float", accepts="biuf", grad=lambda g, y, x: (mul(g, sigmoid(x)),),
@@ -197,7 +212,8 @@ def _hard_sigmoid(x: np.ndarray[Any, Any]) -> Any:
 
 
 hard_sigmoid = composite(
-    "hard_sigmoid", lambda x: clip(add(mul(x, number_like(0.2, x)), number_like(0.5, x)), 0, 1), numpy=_hard_sigmoid,
+    "hard_sigmoid", lambda x: clip(add(mul(x, number_like(0.2, x)), number_like(0.5, x)), 0, 1),
+    numpy=_hard_sigmoid,
     grad=lambda g, y, x: (switch(lt(abs_(x), number_like(2.5, x)), mul(g, number_like(0.2, y)), 0),),
     accepts="f", sample=(-2.4, 2.4), doc="Three straight pieces near sigmoid: clip(0.2 x + 0.5, 0, 1).",
 )

@@ -1,7 +1,7 @@
 """Elementwise special functions: the error function and the gamma family.
 
-NumPy has none of them: their meaning here is that of Python's `math` module, and for the polygamma functions the
-asymptotic series after recurrence (Abramowitz and Stegun 6.3.5, 6.3.18, 6.4.6, 6.4.12).
+NumPy has none of them: their meaning here is that of Python's `math` module, and for the polygamma functions
+the asymptotic series after recurrence (Abramowitz and Stegun 6.3.5, 6.3.18, 6.4.6, 6.4.12).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from symtensor.graph.variable import Variable
 from symtensor.ops.elementwise import mul, neg, sqr
 from symtensor.ops.elementwise_math import exp, number_like
-from symtensor.ops.elemwise import elementwise
+from symtensor.ops.elemwise import Elemwise, elementwise
 
 __all__ = ["erf", "erfc", "erfcinv", "erfinv", "gamma", "gammaln", "psi", "tri_gamma"]
 
@@ -142,7 +142,8 @@ static inline double st_gamma(double x) {
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
-erf = elementwise("erf", "erf{f}({0})", numpy=_each(math.erf), dtype="float", accepts="biuf", doc="The error function.",
+erf = elementwise("erf", "erf{f}({0})", numpy=_each(math.erf), dtype="float", accepts="biuf",
+                  doc="The error function.",
                   grad=lambda g, y, x: (mul(g, number_like(_TWO_OVER_ROOT_PI, y), exp(neg(sqr(x)))),))
 
 erfc = elementwise("erfc", "erfc{f}({0})", numpy=_each(math.erfc), dtype="float", accepts="biuf",
@@ -234,16 +235,19 @@ def _gamma_grad(g: Variable, y: Variable, x: Variable) -> Any:
     return (mul(g, y, psi(x)),)
 
 
-gamma = elementwise("gamma", "({T})st_gamma({0})", numpy=_each(_gamma), dtype="float", accepts="biuf", grad=_gamma_grad,
+gamma = elementwise("gamma", "({T})st_gamma({0})", numpy=_each(_gamma), dtype="float", accepts="biuf",
+                    grad=_gamma_grad,
                     sample=(0.5, 5.0), support=_GAMMA, doc="The gamma function; nan at negative integers.")
 
 gammaln = elementwise("gammaln", "({T})lgamma({0})", numpy=_each(_gammaln), dtype="float", accepts="biuf",
                       grad=lambda g, y, x: (mul(g, psi(x)),), sample=(0.5, 5.0), doc="log(|gamma(x)|).")
 
-psi = elementwise("psi", "({T})st_psi({0})", numpy=_each(_psi), dtype="float", accepts="biuf",
+psi: Elemwise = elementwise("psi", "({T})st_psi({0})", numpy=_each(_psi), dtype="float", accepts="biuf",
                   grad=lambda g, y, x: (mul(g, tri_gamma(x)),), sample=(0.5, 5.0), support=_POLYGAMMA,
                   doc="The digamma function, the derivative of gammaln.")
 
-tri_gamma = elementwise("tri_gamma", "({T})st_tri_gamma({0})", numpy=_each(_tri_gamma), dtype="float", accepts="biuf",
-                        sample=(0.5, 5.0), support=_POLYGAMMA,
-                        doc="The trigamma function, the derivative of psi. It has no gradient.")
+tri_gamma: Elemwise = elementwise(
+    "tri_gamma", "({T})st_tri_gamma({0})", numpy=_each(_tri_gamma), dtype="float", accepts="biuf",
+    sample=(0.5, 5.0), support=_POLYGAMMA,
+    doc="The trigamma function, the derivative of psi. It has no gradient.",
+)

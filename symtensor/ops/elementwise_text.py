@@ -1,6 +1,8 @@
-"""C helpers that the texts of elementwise records call: Python's division and remainder, integer powers, extrema.
+"""C helpers that the texts of elementwise records call: Python's division and remainder, integer powers,
+extrema.
 
-Integers are computed in 64 bits and cut to their type, which gives NumPy's results for every width; nothing traps.
+Integers are computed in 64 bits and cut to their type, which gives NumPy's results for every width; nothing
+traps.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symtensor.graph.op import Op, Shape
-from symtensor.graph.types import TensorType, is_complex, is_float, is_integer, upcast
+from symtensor.graph.types import DTYPES, TensorType, is_complex, is_float, is_integer, upcast
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.convert import as_tensor_variable, int64_constant, static_value
 from symtensor.ops.dimshuffle import DimShuffle, pad_left
@@ -47,7 +47,7 @@ _DTYPE_RULES: dict[str, Callable[..., str]] = {
     "float": upgrade_to_float,
     "bool": lambda *dtypes: "bool",
     "first": lambda *dtypes: dtypes[0],
-    "real": lambda dtype: {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype),
+    "real": lambda dtype: str({"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)),
 }
 
 
@@ -64,6 +64,8 @@ def broadcast_static(op: Any, types: Sequence[TensorType]) -> tuple[int | None, 
 
     An unknown dimension beside a known one greater than 1 gives the known one.
     """
+    if all(t.shape == types[0].shape for t in types):
+        return tuple(types[0].shape)
     result: list[int | None] = []
     for axis, dims in enumerate(zip(*(t.shape for t in types), strict=True)):
         known = {dim for dim in dims if dim is not None and dim != 1}
@@ -113,26 +115,29 @@ class Elemwise(Op):
         self.identity = identity
         self.symbol = symbol
         self.accepts = accepts
+        self._takes = frozenset(dtype for dtype in DTYPES if _kind(dtype)[0] in accepts)
         self.sample = sample
         self.smooth = smooth
         self.support = support
         self.__doc__ = doc
         self.__name__ = name
 
-    # -- building -----------------------------------------------------------------------------------------------------
+    # -- building --------------------------------------------------------------------------------------------
 
     def make_node(self, *inputs: Any) -> Apply:
         variables = [as_tensor_variable(value) for value in inputs]
         if (self.nin is not None and len(variables) != self.nin) or not variables:
             raise TypeError(f"{self.name} takes {self.nin or 'at least 1'} argument(s), got {len(variables)}")
         dtypes = [variable.type.dtype for variable in variables]
-        if any(_kind(dtype)[0] not in self.accepts for dtype in dtypes):
+        if not self._takes.issuperset(dtypes):
             raise TypeError(f"{self.name} is not defined for dtype(s) {', '.join(dtypes)}; "
                             f"convert with .astype(...) first")
         rank = max(variable.type.ndim for variable in variables)
         variables = [pad_left(variable, rank) for variable in variables]
-        shape = broadcast_static(self.name, [variable.type for variable in variables])
-        return Apply(self, variables, [TensorType(self.dtype_rule(*dtypes), shape).make_variable()])
+        types = [variable.type for variable in variables]
+        shape, dtype = broadcast_static(self.name, types), self.dtype_rule(*dtypes)
+        like = next((t for t in types if t.shape == shape and t.dtype == dtype and t.device == "cpu"), None)
+        return Apply(self, variables, [(like or TensorType(dtype, shape)).make_variable()])
 
     def operand_dtypes(self, dtypes: Sequence[str]) -> list[str]:
         """The dtypes the inputs are converted to before the function is applied."""
@@ -144,7 +149,7 @@ class Elemwise(Op):
             return [out] * len(dtypes)
         return [common] * len(dtypes)
 
-    # -- meaning ------------------------------------------------------------------------------------------------------
+    # -- meaning ---------------------------------------------------------------------------------------------
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         dtypes = self.operand_dtypes([variable.type.dtype for variable in node.inputs])
@@ -168,7 +173,8 @@ class Elemwise(Op):
                 dims.append(distinct[0] if len(distinct) == 1 else broadcast_dim(*distinct))
         return [tuple(dims)]
 
-    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
         if self.gradient is None:
             return super().L_op(inputs, outputs, output_grads)
         (g,), (y,) = output_grads, outputs
@@ -193,7 +199,7 @@ class Elemwise(Op):
     def differentiable(self) -> bool:
         return self.gradient is not None
 
-    # -- native code --------------------------------------------------------------------------------------------------
+    # -- native code -----------------------------------------------------------------------------------------
 
     def c_expression(self, dtypes: Sequence[str], args: Sequence[str]) -> str:
         """The C expression of the function of ``args``, C expressions already converted to `operand_dtypes`.
@@ -221,7 +227,7 @@ class Elemwise(Op):
         """The composite spelled with other ops; None for a primitive."""
         return None if self.body is None else self.body(*inputs)
 
-    # -- identity -----------------------------------------------------------------------------------------------------
+    # -- identity --------------------------------------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from symtensor.graph.op import Kernel, View
 from symtensor.graph.op import Shape as Dims
-from symtensor.graph.op import View
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, int64_constant
@@ -52,6 +52,10 @@ class Subtensor(Indexing):
                 kept.append(d.mul(strides[axis], pace))
             offset = d.add(offset, d.mul(at, strides[axis]))
         return View(offset, [*kept, *strides[len(self.idx_list):]])
+
+    def kernel(self, node: Apply) -> Kernel | None:
+        # A scalar has no memory to view.
+        return None if node.inputs[0].type.ndim else Kernel("OUT0() = IN0();")
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], *([False] for _ in node.inputs[1:])]

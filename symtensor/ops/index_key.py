@@ -12,7 +12,7 @@ import numpy as np
 
 from symtensor.graph.types import is_integer
 from symtensor.graph.variable import Constant, Variable
-from symtensor.ops.convert import as_index, as_tensor_variable, constant, static_value
+from symtensor.ops.convert import as_index, as_tensor_variable, constant, int64_constant, static_value
 from symtensor.ops.shape import SpecifyShape, shape_of
 
 __all__ = ["FULL", "Entry", "Key", "layout_of", "parse_key"]
@@ -99,6 +99,8 @@ def _converted(item: Any) -> Any:
     """None, Ellipsis, a slice, or an integer or bool variable."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+        return int64_constant(int(item))
     if isinstance(item, (list, tuple)) and not len(item):
         return constant(np.zeros(0, "int64"))
     try:

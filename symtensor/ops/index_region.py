@@ -98,7 +98,7 @@ class Indexing(Op):
         fit."""
         if len(self.idx_list) > x.type.ndim:
             raise TypeError(f"{self}: {x} of type {x.type} has too few dimensions")
-        arrays: list[Variable] = []
+        arrays: list[int] = []
         result: list[Variable] = []
         for slot, parts in zip(self.idx_list, self.split(values), strict=True):
             if slot != "a":
@@ -107,12 +107,14 @@ class Indexing(Op):
             array = as_tensor_variable(parts[0])
             if not is_integer(array.type.dtype) or array.type.dtype == "bool":
                 raise TypeError(f"{self}: an index array is of integers, got {array} of type {array.type}")
-            arrays.append(array)
+            arrays.append(len(result))
             result.append(array)
-        rank = max((array.type.ndim for array in arrays), default=0)
+        rank = max((result[at].type.ndim for at in arrays), default=0)
         if arrays and rank == 0:
             raise TypeError(f"{self}: at least one index array has a dimension; x[i] takes integer scalars")
-        return [pad_left(v, rank) if any(v is array for array in arrays) else v for v in result]
+        for at in arrays:
+            result[at] = pad_left(result[at], rank)
+        return result
 
     def layout(self, node_inputs: Sequence[Variable]) -> list[tuple[str, int]]:
         """Where the region's dimensions come from (see `layout_of`)."""

@@ -15,8 +15,8 @@ from symtensor.graph.types import TensorType, is_integer
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
 from symtensor.ops.convert import as_index, int64_constant, static_value
-from symtensor.ops.infer_algebra import Simplifier
 from symtensor.ops.elemwise import Elemwise
+from symtensor.ops.infer_algebra import Simplifier
 
 __all__ = ["ShapeInference"]
 
@@ -61,7 +61,7 @@ class ShapeInference:
         """The inference for a graph, starting from its guards."""
         return cls(graph.interner, assume, graph.guards, graph.inputs)
 
-    # -- questions ----------------------------------------------------------------------------------------------------
+    # -- questions ---------------------------------------------------------------------------------------------------
 
     def shape_of(self, variable: Variable) -> Dims:
         """The dimensions as int64 scalars; those known to be equal are the same variable. () for other types."""
@@ -90,7 +90,7 @@ class ShapeInference:
                 self.shape_of(output)
         return self.guards
 
-    # -- inference ----------------------------------------------------------------------------------------------------
+    # -- inference ---------------------------------------------------------------------------------------------------
 
     def _infer(self, variable: Variable) -> None:
         for node in toposort([variable], self._shapes):
@@ -109,7 +109,8 @@ class ShapeInference:
         given = [self.shape_of(v) if isinstance(v.type, TensorType) else None for v in node.inputs]
         shapes = infer(node, given)
         if len(shapes) != len(node.outputs):
-            raise ValueError(f"{node.op}: infer_shape returned {len(shapes)} shape(s) for {len(node.outputs)} output(s)")
+            raise ValueError(f"{node.op}: infer_shape returned {len(shapes)} shape(s) for {len(node.outputs)} "
+                             "output(s)")
         for output, shape in zip(node.outputs, shapes, strict=True):
             self._shapes[output] = self._checked(node, output, shape)
 
@@ -120,7 +121,8 @@ class ShapeInference:
             return self._own_shape(output)
         static = output.type.shape
         if len(shape) != len(static):
-            raise ValueError(f"{node.op}: infer_shape returned {len(shape)} dimension(s) for an output of {output.type}")
+            raise ValueError(f"{node.op}: infer_shape returned {len(shape)} dimension(s) for an output of type "
+                             f"{output.type}")
         return tuple([
             self.simplify(as_index(dim)) if known is None else int64_constant(known)
             for dim, known in zip(shape, static, strict=True)
@@ -149,7 +151,7 @@ class ShapeInference:
             self._infer(variable)
         return self._shapes[variable][axis]
 
-    # -- assumed equalities -------------------------------------------------------------------------------------------
+    # -- assumed equalities ------------------------------------------------------------------------------------------
 
     def find(self, dim: Variable) -> Variable:
         """The representative of the dimensions united with ``dim``."""
@@ -212,7 +214,7 @@ class ShapeInference:
             if isinstance(dim, Constant):
                 found = (0,)
             elif number is not None:
-                found = (1, number, dim.owner.op.i if dim.owner is not None else -1)
+                found = (1, number, dim.owner.op.i if dim.owner is not None else -1)  # type: ignore[attr-defined]
             else:
                 found = (2, len(self._ranks))
             self._ranks[dim] = found

@@ -128,7 +128,7 @@ class Simplifier:
             return None
         return self.element(vector.inputs[0], position % count) if kind == "Shape" else vector.inputs[position]
 
-    # -- sums and products --------------------------------------------------------------------------------------------
+    # -- sums and products -------------------------------------------------------------------------------------------
 
     def sum_of(self, scalar: Variable) -> Linear:
         """A normal form as coefficients and constant."""
@@ -145,12 +145,14 @@ class Simplifier:
         if constant == 0 and len(atoms) == 1 and terms[atoms[0]] == 1:
             return atoms[0]
         plus = [self._scaled(atom, terms[atom]) for atom in atoms if terms[atom] > 0]
-        if constant or not plus:
+        minus = [self._scaled(atom, -terms[atom]) for atom in atoms if terms[atom] < 0]
+        if constant:
             plus.append(int64_constant(constant))
+        elif not plus:
+            plus.append(ELEMENTWISE["neg"](minus.pop(0)))
         total = plus[0] if len(plus) == 1 else ELEMENTWISE["add"](*plus)
-        for atom in atoms:
-            if terms[atom] < 0:
-                total = ELEMENTWISE["sub"](total, self._scaled(atom, -terms[atom]))
+        for term in minus:
+            total = ELEMENTWISE["sub"](total, term)
         (result,) = self.interner.intern([total])
         self._sums[result] = {atom: terms[atom] for atom in atoms}, constant
         return result
@@ -184,7 +186,7 @@ class Simplifier:
             self._products[atom] = atoms
         return self.build_sum({atom: count}, 0)
 
-    # -- order --------------------------------------------------------------------------------------------------------
+    # -- order -------------------------------------------------------------------------------------------------------
 
     def nonnegative(self, scalar: Variable) -> bool:
         """Whether a scalar is known to be at least 0."""
@@ -235,7 +237,7 @@ def _is_natural(variable: Variable) -> bool:
     return variable.owner is not None and type(variable.owner.op).__name__ == "Shape_i"
 
 
-# -- rules: (simplifier, the scalar, its simplified inputs) -> the simplified scalar, or None ---------------------------
+# -- rules: (simplifier, the scalar, its simplified inputs) -> the simplified scalar, or None ------------------------
 
 Rule = Callable[[Simplifier, Variable, Sequence[Variable]], Variable | None]
 

@@ -15,7 +15,7 @@ from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, complete_dtype, is_complex, is_integer
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
-from symtensor.ops.convert import as_tensor_variable
+from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.create import alloc
 from symtensor.ops.elementwise import abs_, cast, neq, sqr, sub, true_div
 from symtensor.ops.elementwise_math import sqrt
@@ -192,14 +192,18 @@ class SumTo(Op):
              output_grads: Sequence[Variable]) -> Sequence[Any]:
         return [alloc(output_grads[0], *shape_of(inputs[0])), None]
 
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time."""
+        pairs = enumerate(zip(*shapes[:2]))
+        return [(d.any_of(d.equal(want, 1), d.equal(want, have)), "ST_SHAPE",
+                 (int64_constant(axis), have, want)) for axis, (have, want) in pairs]
+
     def kernel(self, node: Apply) -> Kernel:
         g, like = node.inputs
         axes = range(g.type.ndim)
         total = C_TYPES[wide(g.type.dtype)]
-        checks = [f"if (IN1_DIM({k}) != 1 && IN1_DIM({k}) != IN0_DIM({k})) "
-                  f"{{ FAIL(ST_SHAPE, {k}, IN0_DIM({k}), IN1_DIM({k})); }}" for k in axes]
         ends = [f"(IN1_DIM({k}) == 1 ? IN0_DIM({k}) : j{k} + 1)" for k in axes]
-        lines = [*checks, unravel_c([f"j{k}" for k in axes], [f"IN1_DIM({k})" for k in axes]),
+        lines = [unravel_c([f"j{k}" for k in axes], [f"IN1_DIM({k})" for k in axes]),
                  f"{total} total = 0;",
                  loop_c([f"k{k}" for k in axes], ends, [f"j{k}" for k in axes]),
                  f"total += ({total})IN0({', '.join(f'k{k}' for k in axes)});",

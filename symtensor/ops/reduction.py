@@ -6,6 +6,7 @@ rule).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,11 @@ from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import as_tensor_variable, static_value
 from symtensor.ops.create import alloc, zeros_like
 from symtensor.ops.dimshuffle import DimShuffle
-from symtensor.ops.elementwise import eq, mul, switch, true_div
+from symtensor.ops.elementwise import eq, mul, sub, switch, true_div
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.ops.shape import shape_of
 
-__all__ = ["REDUCTIONS", "Reduction", "ReductionRecord", "normalize_axis", "put_back", "wide"]
+__all__ = ["REDUCTIONS", "ProdOthers", "Reduction", "ReductionRecord", "normalize_axis", "put_back", "wide"]
 
 _WIDE = {"float16": "float64", "float32": "float64", "complex64": "complex128"}
 
@@ -281,17 +282,70 @@ def _extremum_gradient(x: Variable, y: Variable, g: Variable, axes: Sequence[int
 
 
 def _prod_gradient(x: Variable, y: Variable, g: Variable, axes: Sequence[int]) -> Variable:
-    """Each element's cotangent is ``g`` times the product of the others: without zeros that is y / x; with
-    one zero it is the product of the rest there and 0 elsewhere; with more it is 0."""
-    zero, one = (as_tensor_variable(np.asarray(value, x.type.dtype)) for value in (0, 1))
-    is_zero = eq(x, zero)
-    rest = switch(is_zero, one, x)
-    ndim = x.type.ndim
-    axis = tuple(axes)
-    zeros = put_back(Reduction("sum", axis, "int64", "int64")(is_zero), ndim, axes)
-    product = put_back(Reduction("prod", axis, y.type.dtype, wide(y.type.dtype))(rest), ndim, axes)
-    single = switch(eq(zeros, 1), switch(is_zero, product, zero), zero)
-    return mul(g, switch(eq(zeros, 0), true_div(product, rest), single))
+    return mul(g, ProdOthers(axes)(x))
+
+
+class ProdOthers(Op):
+    """At each element the product of the others over some axes: the gradient of a product, right at zeros too.
+
+    It stays one node until lowering. Its own gradient is right where at most two elements of a product are 0, as
+    are all gradients of higher order where none is.
+    """
+
+    __props__ = ("axis",)
+
+    def __init__(self, axis: Sequence[int]) -> None:
+        self.axis = tuple(axis)
+
+    def make_node(self, x: Any) -> Apply:
+        x = as_tensor_variable(x)
+        return Apply(self, [x], [x.type.make_variable()])
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        (x,) = inputs
+        kept = [axis for axis in range(x.ndim) if axis not in self.axis]
+        order = (*kept, *self.axis)
+        turned = x.transpose(order)
+        rows = turned.reshape([x.shape[axis] for axis in kept] + [math.prod(x.shape[k] for k in self.axis)])
+        before, after = np.ones(rows.shape, wide(x.dtype.name)), np.ones(rows.shape, wide(x.dtype.name))
+        with np.errstate(all="ignore"):  # products from the left and from the right: no division
+            before[..., 1:] = np.cumprod(rows[..., :-1], axis=-1, dtype=before.dtype)
+            after[..., :-1] = np.cumprod(rows[..., :0:-1], axis=-1, dtype=after.dtype)[..., ::-1]
+            result = (before * after).reshape(turned.shape).transpose(np.argsort(order))
+        outputs[0][0] = np.asarray(result).astype(x.dtype)
+
+    def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Shape]:  # type: ignore[override]
+        return [shapes[0]]
+
+    def _total(self, name: str, x: Variable, out: str) -> Variable:
+        return put_back(Reduction(name, self.axis, out, wide(out))(x), x.type.ndim, self.axis)
+
+    def _parts(self, x: Variable) -> tuple[Variable, Variable, Variable, Variable, Variable]:
+        """Where zeros are, how many, x with 1 for them, the product of that, and a zero."""
+        zero, one = (as_tensor_variable(np.asarray(value, x.type.dtype)) for value in (0, 1))
+        is_zero = eq(x, zero)
+        rest = switch(is_zero, one, x)
+        return is_zero, self._total("sum", is_zero, "int64"), rest, self._total("prod", rest, x.type.dtype), zero
+
+    def expand(self, x: Variable) -> Variable:
+        """The spelling: product / x where no element is 0; the product of the rest at a single 0; else 0."""
+        is_zero, zeros, rest, product, zero = self._parts(x)
+        single = switch(eq(zeros, 1), switch(is_zero, product, zero), zero)
+        return switch(eq(zeros, 0), true_div(product, rest), single)
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        # the sum over j of h_j times the product of all but i and j, by the number of zeros
+        (x,), (h,) = inputs, output_grads
+        is_zero, zeros, rest, product, zero = self._parts(x)
+        share = switch(is_zero, zero, true_div(h, rest))
+        shares = self._total("sum", share, x.type.dtype)
+        at_zeros = self._total("sum", switch(is_zero, h, zero), x.type.dtype)
+        others = true_div(product, rest)
+        none = mul(others, sub(shares, share))
+        one = switch(is_zero, mul(product, shares), mul(at_zeros, others))
+        two = switch(is_zero, mul(product, sub(at_zeros, h)), zero)
+        return [switch(eq(zeros, 0), none, switch(eq(zeros, 1), one, switch(eq(zeros, 2), two, zero)))]
 
 
 _GRADIENTS: dict[str, Callable[..., Variable]] = {

@@ -40,18 +40,14 @@ class Reshape(Op):
         x = as_tensor_variable(x)
         wanted = shape[0] if len(shape) == 1 and _is_sequence(shape[0]) else shape
         dims = shape_dims(wanted, "reshape", self.ndim)
-        static = [static_value(dim) for dim in self._output_dims(shape_of(x), dims)]
-        for dim in dims:
-            if (static_value(dim) or 0) < -1:
-                raise ValueError(f"reshape: {static_value(dim)} is no dimension; -1 is the one to infer")
         known = [static_value(dim) for dim in dims]
-        if known.count(-1) > 1:
-            raise ValueError(f"reshape: at most one dimension can be -1, got {tuple(known)}")
-        kind = TensorType(x.type.dtype, _naturals(static), x.type.device)
-        node = Apply(self, [x, *dims], [kind.make_variable()])
-        if all(dim is not None for dim in (*known, *x.type.shape)):
-            self._target(x.type.shape, known)
-        return node
+        if any(dim is not None and dim < -1 for dim in known) or known.count(-1) > 1:
+            shown = ", ".join("?" if dim is None else str(dim) for dim in known)
+            raise ValueError(f"reshape: ({shown}) is no shape; at most one dimension is -1, the one to infer")
+        static = [None if dim == -1 else dim for dim in known]
+        if None not in known and None not in x.type.shape:
+            static = list(self._target(x.type.shape, known))
+        return Apply(self, [x, *dims], [TensorType(x.type.dtype, static, x.type.device).make_variable()])
 
     def _output_dims(self, given: Dims, wanted: Dims) -> Dims:
         """The dimensions with -1 resolved; what does not fit is reported by `checks`."""
@@ -130,10 +126,6 @@ def _is_sequence(shape: Any) -> bool:
     return isinstance(shape, (list, tuple)) or (isinstance(shape, np.ndarray) and shape.ndim > 0)
 
 
-def _naturals(static: Sequence[int | None]) -> list[int | None]:
-    return [dim if dim is not None and dim >= 0 else None for dim in static]
-
-
 def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Variable:
     """``x`` in the shape ``newshape``: an int, a sequence of ints and integer scalars, or an integer vector;
     one entry may be -1. A vector of unknown length needs ``ndim`` (Theano's ``T.reshape``).
@@ -148,6 +140,8 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Variable:
     if ndim is not None and (isinstance(ndim, bool) or not isinstance(ndim, (int, np.integer))):
         raise TypeError(f"reshape: ndim is an int, got {ndim!r}")
     dims = shape_dims(newshape, "reshape", ndim)
+    if not dims and not x.type.ndim:
+        return x
     result: Variable = Reshape(len(dims))(x, *dims)
     return result
 

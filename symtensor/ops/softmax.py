@@ -5,6 +5,7 @@ The losses made with them are in `symtensor.ops.crossentropy`; this page hands t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, is_complex, is_float
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
-from symtensor.ops.convert import as_tensor_variable
+from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.crossentropy import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -105,6 +106,61 @@ def _row_kernel(node: Apply, axis: int, inputs: Sequence[str], loops: str) -> Ke
     return Kernel("\n".join(line for line in lines if line), d.product([dims[k] for k in rest]))
 
 
+def _column_kernel(node: Apply, axis: int, inputs: Sequence[str], loops: str) -> Kernel:
+    """A kernel for an axis that is not the last: one block of columns per iteration.
+
+    ``loops`` is C with ``EACH`` for the loops over the block, row by row, and elements ``x(k, q)``, ``out(k, q)``.
+    It is emitted twice, with the columns of the inputs next to each other and anywhere.
+    """
+    ndim = node.outputs[0].type.ndim
+    before, after = range(axis), range(axis + 1, ndim)
+    inner = " * ".join(f"IN0_DIM({k})" for k in after)
+    lines = [f"const int64_t n = IN0_DIM({axis}), inner = {inner}, blocks = (inner + {_COLUMNS - 1}) / {_COLUMNS};",
+             f"const int64_t first = i % blocks * {_COLUMNS};",
+             f"const int64_t w = inner - first < {_COLUMNS} ? inner - first : {_COLUMNS};",
+             unravel_c([f"j{k}" for k in before], [f"IN0_DIM({k})" for k in before], "i / blocks"),
+             "OUT0_T *out = OUT0_PTR + i / blocks * n * inner + first;"]
+    flat = []
+    flat_text, general = loops, loops
+    for number, name in enumerate(inputs):
+        offset = " + ".join([f"j{k} * IN{number}_STRIDE({k})" for k in before]) or "0"
+        lines.append(f"const IN{number}_T *{name} = IN{number}_PTR + {offset};")
+        lines.append(f"int64_t at_{name}[{_COLUMNS}];")
+        flat += [f"IN{number}_STRIDE({k}) == " + (f"IN{number}_DIM({k + 1}) * IN{number}_STRIDE({k + 1})"
+                 if k < ndim - 1 else "1") for k in after]
+        step = f"IN{number}_STRIDE({axis})"
+        flat_text = re.sub(rf"\b{name}\(k, q\)", f"{name}[k * {step} + first + q]", flat_text)
+        general = re.sub(rf"\b{name}\(k, q\)", f"{name}[k * {step} + at_{name}[q]]", general)
+    ats = [f"at_{name}[q] = " + " + ".join(f"j{k} * IN{number}_STRIDE({k})" for k in after) + ";"
+           for number, name in enumerate(inputs)]
+    coordinates = unravel_c([f"j{k}" for k in after], [f"IN0_DIM({k})" for k in after], "first + q")
+    each = "for (int64_t k = 0; k < n; k++)\n#pragma omp simd\nfor (int64_t q = 0; q < w; q++)"
+    texts = [text.replace("out(k, q)", "out[k * inner + q]").replace("EACH", each) for text in (flat_text, general)]
+    lines += [f"if ({' && '.join(flat)}) {{", texts[0], "} else {", "for (int64_t q = 0; q < w; q++) {", coordinates,
+              *ats, "}", texts[1], "}"]
+    dims = shape_of(node.inputs[0])
+    blocks = d.int_div(d.add(d.product(dims[axis + 1:]), _COLUMNS - 1), _COLUMNS)
+    return Kernel("\n".join(line for line in lines if line), d.mul(d.product(dims[:axis]), blocks))
+
+
+_COLUMNS = 32
+
+_COLUMN_TOP = """{C} top[32]; double total[32];
+for (int64_t q = 0; q < w; q++) {{ top[q] = -INFINITY; total[q] = 0; }}
+EACH {{ const {C} v = x(k, q); top[q] = v > top[q] ? v : top[q]; }}
+EACH total[q] += st_exp{f}(({C})x(k, q) - top[q]);
+"""
+
+_COLUMN_SOFTMAX = _COLUMN_TOP + "EACH out(k, q) = (OUT0_T)(st_exp{f}(({C})x(k, q) - top[q]) / ({C})total[q]);"
+
+_COLUMN_LOGSOFTMAX = _COLUMN_TOP + """for (int64_t q = 0; q < w; q++) total[q] = st_log(total[q]);
+EACH out(k, q) = (OUT0_T)((({C})x(k, q) - top[q]) - ({C})total[q]);"""
+
+_COLUMN_GRAD = """double total[32];
+for (int64_t q = 0; q < w; q++) total[q] = 0;
+EACH total[q] += (double)dy(k, q) * (double)y(k, q);
+EACH out(k, q) = (OUT0_T)((({C})dy(k, q) - ({C})total[q]) * ({C})y(k, q));"""
+
 _TOP = """{C} top = -INFINITY;
 #pragma omp simd reduction(max:top)
 for (int64_t k = 0; k < n; k++) {{ const {C} v = x[k * step_x]; top = v > top ? v : top; }}
@@ -167,8 +223,11 @@ class Softmax(_RowOp):
 
     def kernel(self, node: Apply) -> Kernel:
         dtype = node.inputs[0].type.dtype
+        axis = self.at(node.inputs[0].type.ndim)
+        if axis < node.inputs[0].type.ndim - 1:
+            return _column_kernel(node, axis, ["x"], _fill(_COLUMN_SOFTMAX, dtype))
         loops = _SOFTMAX_HALF if dtype == "float16" else _fill(_SOFTMAX, dtype)
-        return _row_kernel(node, self.at(node.inputs[0].type.ndim), ["x"], _fill(_TOP, dtype) + loops)
+        return _row_kernel(node, axis, ["x"], _fill(_TOP, dtype) + loops)
 
 
 class LogSoftmax(_RowOp):
@@ -196,8 +255,11 @@ class LogSoftmax(_RowOp):
         return [sub(t, sum(mul(t, Softmax(self.axis)(inputs[0])), self.axis, keepdims=True))]
 
     def kernel(self, node: Apply) -> Kernel:
-        loops = _fill(_TOP + _LOGSOFTMAX, node.inputs[0].type.dtype)
-        return _row_kernel(node, self.at(node.inputs[0].type.ndim), ["x"], loops)
+        x = node.inputs[0].type
+        axis = self.at(x.ndim)
+        if axis < x.ndim - 1:
+            return _column_kernel(node, axis, ["x"], _fill(_COLUMN_LOGSOFTMAX, x.dtype))
+        return _row_kernel(node, axis, ["x"], _fill(_TOP + _LOGSOFTMAX, x.dtype))
 
 
 class SoftmaxGrad(_RowOp):
@@ -239,11 +301,15 @@ class SoftmaxGrad(_RowOp):
         return [SoftmaxGrad(self.axis)(h, y), of_y]
 
     def kernel(self, node: Apply) -> Kernel:
-        made = _row_kernel(node, self.at(node.inputs[1].type.ndim), ["dy", "y"],
-                           _fill(_GRAD, node.outputs[0].type.dtype))
-        checks = [f"if (IN0_DIM({k}) != IN1_DIM({k})) {{ FAIL(ST_SHAPE, {k}, IN0_DIM({k}), IN1_DIM({k})); }}"
-                  for k in range(node.inputs[1].type.ndim)]
-        return Kernel("\n".join([*checks, made.body]), made.size)
+        y = node.inputs[1].type
+        axis = self.at(y.ndim)
+        make, text = (_column_kernel, _COLUMN_GRAD) if axis < y.ndim - 1 else (_row_kernel, _GRAD)
+        return make(node, axis, ["dy", "y"], _fill(text, y.dtype))
+
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time."""
+        return [(d.equal(a, b), "ST_SHAPE", (int64_constant(axis), a, b))
+                for axis, (a, b) in enumerate(zip(*shapes[:2]))]
 
 
 class LogSumExp(Op):

@@ -1,6 +1,8 @@
-"""Tensor variables: the operators and methods that users write on symbolic arrays, as Theano's variables have them.
+"""Tensor variables: the operators and methods that users write on symbolic arrays, as Theano's variables have
+them.
 
-``==`` stays Python's identity, so that variables are keys of dictionaries; elementwise equality is ``eq(x, y)``.
+``==`` stays Python's identity, so that variables are keys of dictionaries; elementwise equality is ``eq(x,
+y)``.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import numpy as np
 from symtensor.graph.errors import SymbolicTruthError
 from symtensor.graph.op import evaluators
 from symtensor.graph.shared import SharedVariable
-from symtensor.graph.types import TensorType, is_integer
+from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
-from symtensor.ops import argreduce, blas, create, index, index_advanced, reduce, reshape, shape
+from symtensor.ops import argreduce, blas, create, index, index_advanced, reduce, repeat, reshape, shape
 from symtensor.ops import elementwise as ew
 from symtensor.ops import elementwise_complex as cx
 from symtensor.ops.constant_value import get_scalar_constant_value
@@ -46,7 +48,7 @@ def _binary(function: Callable[..., Any], reflected: bool = False) -> Callable[[
 
 def _ufunc_table() -> dict[Any, Callable[..., Any]]:
     """Our function for each of NumPy's: ``np.exp(x)`` and ``np.float32(2) * x`` make graphs."""
-    table: dict[Any, Callable[..., Any]] = {np.add: ew.add, np.multiply: ew.mul, np.divide: _divide,
+    table: dict[Any, Callable[..., Any]] = {np.add: ew.add, np.multiply: ew.mul, np.divide: ew.divide,
                                             np.power: ew.pow, np.clip: ew.clip, np.reciprocal: ew.inv,
                                             np.sign: ew.sgn, np.rint: ew.round_half_to_even}
     for op in ELEMENTWISE.values():
@@ -58,16 +60,6 @@ def _ufunc_table() -> dict[Any, Callable[..., Any]]:
 
 
 _ufuncs: dict[Any, Callable[..., Any]] = {}
-
-
-def _divide(a: Any, b: Any) -> Any:
-    from symtensor.config import config
-
-    a, b = as_tensor_variable(a), as_tensor_variable(b)
-    if config.int_division == "raise" and is_integer(a.type.dtype) and is_integer(b.type.dtype):
-        raise TypeError(f"{a} / {b}: both are integers and config.int_division is 'raise'; write a // b, or cast one "
-                        "to a float")
-    return ew.true_div(a, b)
 
 
 class TensorOperators:
@@ -94,15 +86,15 @@ class TensorOperators:
         return function(*inputs)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise SymbolicTruthError(f"the symbolic variable {self} has no value to make a NumPy array of; .eval() computes "
-                                 "it, and lists with variables become tensors through symtensor.tensor.stack")
+        raise SymbolicTruthError(f"the symbolic variable {self} has no value to make a NumPy array of; .eval() "
+                                 "computes it, and lists with variables become tensors through symtensor.tensor.stack")
 
-    # -- operators ------------------------------------------------------------------------------------------------
+    # -- operators -------------------------------------------------------------------------------------------
 
     __add__, __radd__ = _binary(ew.add), _binary(ew.add, True)
     __sub__, __rsub__ = _binary(ew.sub), _binary(ew.sub, True)
     __mul__, __rmul__ = _binary(ew.mul), _binary(ew.mul, True)
-    __truediv__, __rtruediv__ = _binary(_divide), _binary(_divide, True)
+    __truediv__, __rtruediv__ = _binary(ew.divide), _binary(ew.divide, True)
     __div__, __rdiv__ = __truediv__, __rtruediv__
     __floordiv__, __rfloordiv__ = _binary(ew.int_div), _binary(ew.int_div, True)
     __mod__, __rmod__ = _binary(ew.mod), _binary(ew.mod, True)
@@ -147,15 +139,16 @@ class TensorOperators:
         return index.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise TypeError("symbolic variables do not change; write x = set_subtensor(x[key], value), or inc_subtensor for +=")
+        raise TypeError("symbolic variables do not change; write x = set_subtensor(x[key], value), or "
+                        "inc_subtensor for +=")
 
     def __iter__(self) -> Iterator[Any]:
         if not self.type.shape:
             raise TypeError(f"{self} is a scalar: it cannot be iterated over")
         length = self.type.shape[0]
         if length is None:
-            raise TypeError(f"{self} of type {self.type} cannot be iterated over: its length is not known while the graph "
-                            "is built. Loop with scan; Python's sum(x) is symtensor.tensor.sum(x)")
+            raise TypeError(f"{self} of type {self.type} cannot be iterated over: its length is not known while "
+                            "the graph is built. Loop with scan; Python's sum(x) is symtensor.tensor.sum(x)")
         return (self[i] for i in range(length))
 
     def __len__(self) -> int:
@@ -166,7 +159,7 @@ class TensorOperators:
         raise SymbolicTruthError("whether a symbolic variable contains a value is not known while the graph is built; "
                                  "use any(eq(x, value))")
 
-    # -- type and shape -------------------------------------------------------------------------------------------
+    # -- type and shape --------------------------------------------------------------------------------------
 
     @property
     def dtype(self) -> str:
@@ -204,7 +197,8 @@ class TensorOperators:
 
     def transpose(self, *axes: Any) -> Any:
         """The axes reversed, or in the given order."""
-        given = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (list, tuple))) else axes or None
+        given = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0],
+                                                                             (list, tuple))) else axes or None
         return transpose(self, given)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
@@ -227,7 +221,7 @@ class TensorOperators:
         """The tensor without its dimensions known to be 1, or without those named."""
         return reshape.squeeze(self) if axis is None else reshape.squeeze(self, axis)
 
-    # -- elements -------------------------------------------------------------------------------------------------
+    # -- elements --------------------------------------------------------------------------------------------
 
     def astype(self, dtype: Any) -> Any:
         """The elements converted; see `symtensor.tensor.cast`."""
@@ -281,6 +275,10 @@ class TensorOperators:
         """The elements, or slices along ``axis``, at integer positions."""
         return index_advanced.take(self, indices, axis, mode)
 
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Every element, along ``axis``, ``repeats`` times."""
+        return repeat.repeat(self, repeats, axis)
+
     def nonzero(self, return_matrix: bool = False) -> Any:
         """The indices of the elements that are not 0: one vector for each axis, or one matrix."""
         return index_advanced.nonzero(self, return_matrix)
@@ -289,7 +287,7 @@ class TensorOperators:
         """The elements that are not 0, as a vector."""
         return index_advanced.nonzero_values(self)
 
-    # -- reductions -----------------------------------------------------------------------------------------------
+    # -- reductions ------------------------------------------------------------------------------------------
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
         """The sum over ``axis``: an int, a tuple, or None for all."""
@@ -356,16 +354,18 @@ class TensorOperators:
         """The dot product; see `symtensor.tensor.dot`."""
         return blas.dot(self, other)
 
-    # -- values ---------------------------------------------------------------------------------------------------
+    # -- values ----------------------------------------------------------------------------------------------
 
     def eval(self, inputs_to_values: Mapping[Any, Any] | None = None) -> Any:
-        """The value, given those of the inputs: ``z.eval({x: 1.0})``. The compiled function is kept on the variable."""
+        """The value, given those of the inputs: ``z.eval({x: 1.0})``. The compiled function is kept on the
+        variable."""
         if not evaluators:
             raise RuntimeError("eval needs the compiler: import symtensor")
-        return evaluators[-1](self, inputs_to_values)
+        return evaluators[-1](self, inputs_to_values)  # type: ignore[arg-type]
 
     def get_scalar_constant_value(self) -> Any:
-        """The value as a 0-d array where it is known while the graph is built; NotScalarConstantError otherwise."""
+        """The value as a 0-d array where it is known while the graph is built; NotScalarConstantError
+        otherwise."""
         return get_scalar_constant_value(self)
 
 

@@ -104,10 +104,8 @@ class RuleIndex:
         found = self._found.get(key)
         if found is None:
             kinds = type(op).__mro__
-            found = tuple(
-                rule for rule in self.rules
-                if rule.heads is None or any(head in kinds if isinstance(head, type) else head == op for head in rule.heads)
-            )
+            found = tuple(rule for rule in self.rules if rule.heads is None or any(
+                head in kinds if isinstance(head, type) else head == op for head in rule.heads))
             self._found[key] = found
         return found
 
@@ -229,7 +227,7 @@ class Rewriter:
             self._chain[owner] = chain
             pending.extend(variable.owner for variable in owner.inputs if variable not in barrier)
 
-    # -- contracts ----------------------------------------------------------------------------------------------------
+    # -- contracts ---------------------------------------------------------------------------------------------------
 
     def _fitted(self, rule: Rule, node: Apply, result: Any) -> tuple[Variable, ...] | None:
         """The replacement with the dtypes and shapes of the node's outputs; None where it would know less."""
@@ -241,9 +239,10 @@ class Rewriter:
         for old, new in zip(node.outputs, given, strict=True):
             value = old if new is None else self.facts.intern(new)
             if value is not old and isinstance(old.type, TensorType):
-                value = self._fit(rule, old, value)
-                if value is None:
+                fit = self._fit(rule, old, value)
+                if fit is None:
                     return None
+                value = fit
             fitted.append(value)
         return tuple(fitted)
 

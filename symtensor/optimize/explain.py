@@ -29,7 +29,8 @@ class Log(list[Firing]):
         for firing in self[:limit]:
             origin = describe_origin(firing.before.origin)
             lines.append(f"{firing.step:12s} {firing.rule} ({firing.place})")
-            lines.append(f"    {brief(firing.before)}  ->  {brief(firing.after)}" + (f"    [{origin}]" if origin else ""))
+            place = f"    [{origin}]" if origin else ""
+            lines.append(f"    {brief(firing.before)}  ->  {brief(firing.after)}{place}")
         if limit is not None and len(self) > limit:
             lines.append(f"... and {len(self) - limit} more")
         lines.append(f"{len(self)} rewrites")

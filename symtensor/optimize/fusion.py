@@ -195,7 +195,7 @@ def fusible(node: Apply) -> bool:
     return op.has_c(dtypes) and not any(is_complex(dtype) for dtype in dtypes)
 
 
-# -- building -----------------------------------------------------------------------------------------------------------
+# -- building --------------------------------------------------------------------------------------------------------
 
 
 def _rebuild(graph: FunctionGraph, groups: Sequence[Group], log: list[Firing]) -> FunctionGraph:

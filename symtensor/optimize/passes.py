@@ -22,21 +22,22 @@ _SMALL = 1024
 def fold(node: Apply) -> list[Variable] | None:
     """The outputs of a node of constants as constants; None where it must run: errors belong to the call, large
     results of small inputs (``zeros((1000, 1000))``) to its memory."""
-    if not node.inputs or not all(isinstance(variable, Constant) for variable in node.inputs):
+    constants = [variable for variable in node.inputs if isinstance(variable, Constant)]
+    if not constants or len(constants) != len(node.inputs):
         return None
     if not all(isinstance(output.type, TensorType) for output in node.outputs):
         return None
     allowed = getattr(node.op, "do_constant_folding", None)  # Theano's name
     if allowed is not None and not allowed(node):
         return None
-    limit = max(_SMALL, sum(v.data.nbytes for v in node.inputs if isinstance(v.type, TensorType)))
+    limit = max(_SMALL, sum(v.data.nbytes for v in constants if isinstance(v.type, TensorType)))
     for output in node.outputs:
         size = np.prod([dim if dim is not None else 0 for dim in output.type.shape], dtype=np.float64)
         if size * output.type.numpy_dtype.itemsize > limit:
             return None
     storage: list[list[Any]] = [[None] for _ in node.outputs]
     try:
-        node.op.perform(node, [v.data for v in node.inputs], storage)
+        node.op.perform(node, [v.data for v in constants], storage)
         values = [output.type.filter(cell[0]) for output, cell in zip(node.outputs, storage, strict=True)]
     except Exception:
         return None  # whatever it is, the call will raise it with its place in the user's program

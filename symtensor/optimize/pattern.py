@@ -144,7 +144,7 @@ def constant_slot(name: str) -> Slot:
     return Slot(name, constant=True)
 
 
-# -- constants ----------------------------------------------------------------------------------------------------------
+# -- constants -------------------------------------------------------------------------------------------------------
 
 _uniform: WeakKeyDictionary[Constant, Any] = WeakKeyDictionary()
 _LARGE = 100_000
@@ -178,7 +178,7 @@ def _equals(value: Any, number: Any) -> bool:
     return bool(value == number)
 
 
-# -- matching -----------------------------------------------------------------------------------------------------------
+# -- matching --------------------------------------------------------------------------------------------------------
 
 
 def operands(variable: Variable, op: Elemwise, intern: Interning) -> tuple[Variable, ...] | None:
@@ -284,7 +284,7 @@ def build(form: Pattern, found: Mapping[str, Variable], dtype: str) -> Variable:
     return result
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)

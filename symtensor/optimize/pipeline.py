@@ -10,7 +10,7 @@ from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
-from symtensor.optimize.engine import Facts, Firing, Rewriter, RewriteError, RuleIndex
+from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 

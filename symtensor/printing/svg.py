@@ -7,6 +7,7 @@ averaging neighbours under the order's constraints.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 
@@ -163,17 +164,22 @@ def _render(boxes: list[Box], points: dict[str, _Point], paths: list[tuple[Edge,
         '<path d="M0,0 L7,3 L0,6 z" fill="#555"/></marker></defs>',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
+    arrivals = Counter(edge.end for edge, _ in paths)
+    arrived: Counter[str] = Counter()
     for edge, path in paths:
         spots = [(p.x, y(p)) for p in path]
         spots[0] = (spots[0][0], spots[0][1] + HEIGHT / 2)
-        spots[-1] = (spots[-1][0], spots[-1][1] - HEIGHT / 2)
+        count = arrivals[edge.end]  # the inputs of a node arrive side by side, in order
+        shift = (arrived[edge.end] - (count - 1) / 2) * min(22.0, path[-1].width / (count + 1))
+        arrived[edge.end] += 1
+        spots[-1] = (spots[-1][0] + shift, spots[-1][1] - HEIGHT / 2)
         curve = f"M{spots[0][0]:.1f},{spots[0][1]:.1f}"
         for (x0, y0), (x1, y1) in zip(spots, spots[1:]):
             middle = (y0 + y1) / 2
             curve += f" C{x0:.1f},{middle:.1f} {x1:.1f},{middle:.1f} {x1:.1f},{y1:.1f}"
         parts.append(f'<path d="{curve}" fill="none" stroke="#555" marker-end="url(#arrow)"/>')
         if edge.label:
-            parts.append(f'<text x="{spots[-1][0] + 4:.1f}" y="{spots[-1][1] - 6:.1f}" font-size="9" '
+            parts.append(f'<text x="{spots[-1][0] + 5:.1f}" y="{spots[-1][1] - 8:.1f}" font-size="9" '
                          f'fill="#777">{escape(edge.label)}</text>')
     for box in boxes:
         point = points[box.key]

@@ -10,6 +10,9 @@ TensorType(float64, matrix)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from symtensor.autodiff.forward import Rop
 from symtensor.autodiff.gradient import Lop, grad
 from symtensor.autodiff.jacobians import hessian, jacobian
@@ -23,18 +26,28 @@ from symtensor.ops.blas import batched_dot, batched_tensordot, dot, inner, matmu
 from symtensor.ops.constant_value import get_scalar_constant_value
 from symtensor.ops.convert import NotScalarConstantError, as_tensor_variable, constant
 from symtensor.ops.create import (
-    alloc, arange, empty, empty_like, fill, full, full_like, ones, ones_like, zeros, zeros_like,
+    alloc,
+    arange,
+    empty,
+    empty_like,
+    fill,
+    full,
+    full_like,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
 )
 from symtensor.ops.dimshuffle import dimshuffle, transpose
 from symtensor.ops.elementwise import (
     abs_,
     add,
-    allclose,
     and_,
     broadcast_dim,
     cast,
     ceil,
     clip,
+    divide,
     eq,
     floor,
     ge,
@@ -43,7 +56,6 @@ from symtensor.ops.elementwise import (
     inv,
     invert,
     iround,
-    isclose,
     isfinite,
     isinf,
     isnan,
@@ -72,6 +84,7 @@ from symtensor.ops.elementwise import (
     trunc,
     xor,
 )
+from symtensor.ops.elementwise_close import allclose, isclose
 from symtensor.ops.elementwise_complex import angle, complex, complex_from_polar, conj, imag, real
 from symtensor.ops.elementwise_math import (
     arccos,
@@ -106,6 +119,7 @@ from symtensor.ops.index_advanced import flatnonzero, nonzero, nonzero_values, t
 from symtensor.ops.index_set import inc_subtensor, set_subtensor
 from symtensor.ops.join import concatenate, horizontal_stack, join, split, stack, stacklists, vertical_stack
 from symtensor.ops.reduce import all, any, max, mean, min, prod, std, sum, var
+from symtensor.ops.repeat import repeat
 from symtensor.ops.reshape import (
     atleast_1d,
     atleast_2d,
@@ -138,12 +152,17 @@ from symtensor.ops.triangle import diag, diagonal, eye, identity, identity_like,
 from symtensor.tensor import constructors, nnet
 from symtensor.tensor.constructors import *
 
+if _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Any:
+        """Constructors are made from tables, which type checkers do not run."""
+
 # Second names, Theano's and NumPy's.
 absolute = abs = abs_
 as_tensor = as_tensor_variable
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
 conjugate = conj
-divide = truediv = true_div
+truediv = true_div
 floor_div = floor_divide = floordiv = intdiv = int_div
 multiply, subtract, negative, power, remainder = mul, sub, neg, pow, mod
 not_equal = neq

@@ -1,7 +1,8 @@
-"""Constructors of input variables: by rank in floatX (``matrix``), by dtype letter and rank (``dmatrix``), several
-at once (``matrices``), and of any type (``tensor``).
+"""Constructors of input variables: by rank in floatX (``matrix``), by dtype letter and rank (``dmatrix``),
+several at once (``matrices``), and of any type (``tensor``).
 
-``T.dmatrix`` is itself a `TensorType`: calling it with a name makes a variable, and ops take it in ``itypes``.
+``T.dmatrix`` is itself a `TensorType`: calling it with a name makes a variable, and ops take it in
+``itypes``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 from symtensor.config import config
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Variable
-from symtensor.ops import tensor_variable as _variables
 
 __all__ = ["RANKS", "TYPES", "tensor"]
 
@@ -22,22 +22,26 @@ RANKS: dict[str, tuple[bool, ...]] = {
 }
 """For each constructor's name which dimensions are known to be 1."""
 
-LETTERS = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64", "c": "complex64",
+LETTERS = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64",
+           "c": "complex64",
            "z": "complex128"}
 """The letters in front: ``dmatrix`` is a float64 matrix."""
 
 TYPES: dict[str, TensorType] = {
-    letter + rank: TensorType(dtype, pattern) for letter, dtype in LETTERS.items() for rank, pattern in RANKS.items()
+    letter + rank: TensorType(dtype, pattern) for letter, dtype in LETTERS.items() for rank,
+    pattern in RANKS.items()
 }
 """Every type with a name of its own: ``TYPES["dmatrix"]`` is ``T.dmatrix``."""
 
 
-def tensor(*args: Any, dtype: Any = None, shape: Sequence[int | bool | None] | None = None, name: str | None = None,
+def tensor(*args: Any, dtype: Any = None, shape: Sequence[int | bool | None] | None = None,
+           name: str | None = None,
            broadcastable: Sequence[bool] | None = None, ndim: int | None = None) -> Variable:
     """An input variable of any type.
 
     ``tensor(dtype, shape, name)``, where booleans in ``shape`` mean Theano's ``broadcastable``; or
-    ``tensor(name, dtype=..., shape=...)``. ``dtype`` defaults to floatX; ``ndim`` stands for unknown dimensions.
+    ``tensor(name, dtype=..., shape=...)``. ``dtype`` defaults to floatX; ``ndim`` stands for unknown
+    dimensions.
 
     >>> tensor("float32", (None, 3), name="x").type.shape
     (None, 3)
@@ -94,7 +98,8 @@ def _plural(name: str) -> str:
 
 def _define() -> None:
     """Put every constructor into this module: 10 ranks, 80 types, and the plurals of both."""
-    table: dict[str, Callable[..., Any]] = {rank: _constructor(rank, pattern) for rank, pattern in RANKS.items()}
+    table: dict[str, Callable[..., Any]] = {rank: _constructor(rank, pattern) for rank,
+                                            pattern in RANKS.items()}
     table.update(TYPES)
     for name, make in list(table.items()):
         table[_plural(name)] = _several(_plural(name), make)

@@ -32,8 +32,10 @@ from symtensor.ops.softmax import (
 )
 
 __all__ = [
-    "LogSoftmax", "Softmax", "binary_crossentropy", "categorical_crossentropy", "crossentropy_categorical_1hot",
-    "crossentropy_softmax_1hot", "crossentropy_softmax_1hot_with_bias", "crossentropy_softmax_argmax_1hot_with_bias",
+    "LogSoftmax", "Softmax", "binary_crossentropy", "categorical_crossentropy",
+    "crossentropy_categorical_1hot",
+    "crossentropy_softmax_1hot", "crossentropy_softmax_1hot_with_bias",
+    "crossentropy_softmax_argmax_1hot_with_bias",
     "crossentropy_softmax_max_and_argmax_1hot_with_bias", "elu", "hard_sigmoid", "logsoftmax", "relu", "selu",
     "sigmoid", "sigmoid_binary_crossentropy", "softmax", "softmax_with_bias", "softplus", "softsign",
     "ultra_fast_sigmoid",

@@ -44,15 +44,14 @@ def test_swap(mode: Mode) -> None:
 
 
 def test_pickle(mode: Mode) -> None:
-    w, x = shared(np.ones(2), "w"), T.dvector("x")
-    y = T.exp(x) * w
+    w, x, k = shared(np.ones(2), "w"), T.dvector("x"), T.dscalar("k")
+    y = T.exp(x) * w + (k - 4)
     f = function(
-        [x, In(T.dscalar("k"), value=3.0)],
-        {"y": y, "again": Out(y + T.dscalar("k") * 0 if False else y)},
+        [x, In(k, value=3.0)],
+        {"y": y, "again": Out(y, borrow=True)},
         updates=[(w, w + x)],
         mode=mode,
         name="f",
-        on_unused_input="ignore",
     )
     f["k"] = 4.0
     f, v = pickle.loads(pickle.dumps((f, w)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import symtensor
 from symtensor import Mode, config, function, get_default_mode, get_mode, shared
 from symtensor import tensor as T
 
@@ -49,6 +50,19 @@ def test_unknown_names_of_rules_are_errors() -> None:
     x = T.dvector("x")
     with pytest.raises(ValueError, match="no_such_rule"):
         function([x], x + 1, mode=Mode("py").excluding("no_such_rule"))
+    with pytest.raises(ValueError, match="no_such_rule"):
+        function([x], x + 1, mode=Mode().excluding("no_such_rule"))
+
+
+def test_a_failing_compiler_gives_a_warning_and_the_interpreter() -> None:
+    x = T.dvector("x")
+    with config.change_flags(compiler="/bin/false"):
+        with pytest.warns(RuntimeWarning, match="compiling failed"):
+            f = function([x], x * 12345.0 + 1)
+        assert f.backend == "py"
+        assert f(np.zeros(1)).tolist() == [1]
+        with pytest.raises(RuntimeError, match="the C compiler failed"):
+            function([x], x * 12345.0 + 1, mode=Mode("c"))
 
 
 def test_backend_and_source(mode: Mode) -> None:
@@ -68,7 +82,8 @@ def test_backend_and_source(mode: Mode) -> None:
     assert f.maker.mode == mode
     assert f.maker.inputs[0].variable is x
     assert f.name == "f"
-    assert "f(" in repr(f) and mode.linker in repr(f)
+    assert "f(" in repr(f)
+    assert mode.linker in repr(f)
 
 
 def test_without_compiler_the_interpreter_runs_in_silence() -> None:
@@ -113,3 +128,27 @@ def test_general_variant_with_dict_outputs_and_keywords() -> None:
     assert f(np.ones(3), np.ones(3))["sum"].tolist() == [2, 2, 2]
     assert f(y=np.ones(1), x=np.ones(3))["sum"].tolist() == [2, 2, 2]
     assert f(np.ones(1), [1, 2])["sum"].tolist() == [2, 3]
+
+
+def test_explain() -> None:
+    x = T.dvector("x")
+    f = function([x], T.log(1 + x), mode=Mode("py"))
+    text = symtensor.explain(f)
+    for word in ("log1p", "stabilize", "test_modes.py", "rewrites", "runs on 'py'", "optimize"):
+        assert word in text
+    assert "log1p" in symtensor.explain(T.log(1 + x))
+    with pytest.raises(TypeError, match="expected a compiled function or a symbolic variable, got 3"):
+        symtensor.explain(3)
+
+
+def test_memory_plan(mode: Mode) -> None:
+    x, w = T.dmatrix("x"), shared(np.ones((20, 30)), "w")
+    f = function([x], T.dot(T.tanh(x), w), mode=mode, name="f")
+    if mode.linker == "py":
+        with pytest.raises(ValueError, match="NumPy decides about memory"):
+            f.memory_plan([(10, 20)])
+        return
+    assert f.memory_plan([(10, 20)]) >= 8 * 10 * 30
+    assert f.memory_plan([(1000, 20)]) > 50 * f.memory_plan([(10, 20)])
+    with pytest.raises(ValueError, match="has 1 explicit inputs, got 2 shapes"):
+        f.memory_plan([(1, 2), (3, 4)])

@@ -123,3 +123,12 @@ def test_empty_reduction(mode: Mode) -> None:
     f = function([x], x.max(), mode=mode)
     with pytest.raises(ValueError, match=r"(?s)zero-size.*test_run_time_errors\.py"):
         f(np.zeros(0))
+
+
+def test_no_memory(mode: Mode) -> None:
+    w, n = shared(1.0, "w"), T.lscalar("n")
+    f = function([n], T.zeros((n,)) + T.arange(n), updates=[(w, w + 1)], mode=mode)
+    for size in (10**13, 10**18):
+        with pytest.raises(MemoryError, match="memory|allocate"):
+            f(size)
+    assert w.get_value() == 1

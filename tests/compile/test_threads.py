@@ -64,3 +64,41 @@ def test_first_broadcasting_calls_in_threads() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(16))) == [[0, 1, 2]] * 16
+
+
+def test_native_and_interpreted_functions_share_variables() -> None:
+    a, b = shared(np.zeros(20), "a"), shared(np.zeros(20), "b")
+    steps = [
+        function([], a - b, updates=[(a, a + 1), (b, b + 1)], mode=mode)
+        for mode in ("FAST_RUN", "INTERPRETER")
+    ]
+    steps += [
+        function([], b - a, updates=[(b, a), (a, b)], mode=mode) for mode in ("INTERPRETER", "FAST_RUN")
+    ]
+
+    def work(index: int) -> bool:
+        return not any(steps[(index + k) % 4]().any() for k in range(100))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+    assert a.get_value().tolist() == [400] * 20
+
+
+def test_one_thread_fails_while_others_go_on(mode: Mode) -> None:
+    w, i = shared(np.zeros(3), "w"), T.lscalar("i")
+    f = function([i], w[i], updates=[(w, w + 1)], mode=mode)
+
+    def work(index: int) -> int:
+        done = 0
+        for k in range(60):
+            try:
+                f(k % 4)
+                done += 1
+            except IndexError:
+                pass
+        return done
+
+    with ThreadPoolExecutor(8) as pool:
+        done = sum(pool.map(work, range(8)))
+    assert done == 8 * 45
+    assert w.get_value().tolist() == [done] * 3

@@ -206,3 +206,36 @@ def test_missing_perform_and_make_node() -> None:
 
     with pytest.raises(NotImplementedError, match="NoPerform defines no perform"):
         NoPerform()(T.constant(1.0, dtype="float64")).eval()
+
+
+class ListType(symtensor.Type):
+    """Python lists."""
+
+    def filter(self, value, strict=False, allow_downcast=None):
+        if not isinstance(value, list):
+            raise TypeError(f"expected a list, got {value!r}")
+        return value
+
+
+class Total(symtensor.Op):
+    """The sum of a list."""
+
+    __props__ = ()
+
+    def make_node(self, items):
+        return symtensor.Apply(self, [items], [T.dscalar()])
+
+    def perform(self, node, inputs, outputs):
+        outputs[0][0] = float(sum(inputs[0]))
+
+
+def test_values_that_are_no_tensors() -> None:
+    items = ListType()("items")
+    f = function([items], [Total()(items) + 1, items])
+    assert f.backend == "py"
+    assert "no tensor" in f.backend.reason
+    assert f([1, 2]) == [4, [1, 2]]
+    with pytest.raises(TypeError, match="argument 0 'items': expected a list, got 3"):
+        f(3)
+    with pytest.raises(TypeError, match="linker='c': items of type .* is no tensor"):
+        function([items], items, mode=Mode("c"))

@@ -76,7 +76,8 @@ class Runner:
         count = len(self.code.outputs)
         datas = (ctypes.c_void_p * (len(given) + 1))(*(a.ctypes.data for a in given))
         dims = [(ctypes.c_int64 * max(a.ndim, 1))(*a.shape) for a in given]
-        shapes = (ctypes.POINTER(ctypes.c_int64) * (len(given) + 1))(*(ctypes.cast(d, ctypes.POINTER(ctypes.c_int64)) for d in dims))
+        int64s = ctypes.POINTER(ctypes.c_int64)
+        shapes = (int64s * (len(given) + 1))(*(ctypes.cast(d, int64s) for d in dims))
         results = (ctypes.c_void_p * (count + 1))()
         out_shapes = (ctypes.c_int64 * (32 * count + 32))()
         error = Error()

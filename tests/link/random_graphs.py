@@ -60,7 +60,8 @@ class Graph:
     def unary(self) -> None:
         a, shape = self.pick()
         if a.type.dtype != "bool":
-            self.pool.append(([T.neg, T.abs_, T.sgn, lambda x: T.cast(x, "float32")][self.random.integers(4)](a), shape))
+            op = [T.neg, T.abs_, T.sgn, lambda x: T.cast(x, "float32")][self.random.integers(4)]
+            self.pool.append((op(a), shape))
 
     def reduce(self) -> None:
         a, shape = self.pick()

@@ -276,7 +276,7 @@ def test_what_a_host_keeps_stays_alive() -> None:
     (lambda index, arrays: [], ValueError, "returned 0 arrays"),
     (lambda index, arrays: [np.zeros(2, "int8")], TypeError, "float64 array"),
     (lambda index, arrays: [np.zeros((2, 2))], TypeError, "float64 array"),
-    (lambda index, arrays: 5, TypeError, ""),
+    (lambda index, arrays: 5, TypeError, "sequence|len"),
 ])
 def test_host_errors(host: Any, error: type[Exception], match: str) -> None:
     call = function(host_program(host), unpack=1)

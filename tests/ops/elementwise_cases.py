@@ -1,4 +1,5 @@
-"""What tests of elementwise ops are generated from: dtype combinations, inputs in every layout, and an evaluator."""
+"""What tests of elementwise ops are generated from: dtype combinations, inputs in every layout, and an
+evaluator."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ RECORDS = {name: op for name, op in ELEMENTWISE.items() if not name.startswith("
 LAYOUTS = ("C", "F", "negative", "strided", "broadcast", "empty", "one")
 
 BITS = ("and_", "or_", "xor", "left_shift", "right_shift")
-_MIXED = (("int8", "float32"), ("int32", "float32"), ("int64", "uint64"), ("bool", "int16"), ("uint8", "int8"),
+_MIXED = (("int8", "float32"), ("int32", "float32"), ("int64", "uint64"), ("bool", "int16"),
+          ("uint8", "int8"),
           ("float16", "float64"), ("float32", "complex64"), ("complex64", "float64"), ("int8", "uint32"))
 
 
@@ -50,10 +52,12 @@ def dtype_cases(op: Elemwise) -> Iterator[tuple[str, ...]]:
 def intervals(op: Elemwise) -> list[tuple[float, float]]:
     nin = op.nin or 2
     sample: Any = op.sample
-    return [tuple(interval) for interval in sample] if isinstance(sample[0], Sequence) else [tuple(sample)] * nin
+    return [tuple(interval) for interval in sample] if isinstance(sample[0],
+                                                                  Sequence) else [tuple(sample)] * nin
 
 
-def draw(rng: np.random.Generator, interval: tuple[float, float], shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def draw(rng: np.random.Generator, interval: tuple[float, float], shape: tuple[int, ...],
+         dtype: str) -> np.ndarray:
     """Values in the interval; unsigned ones in its part above 0; bools at random."""
     low, high = interval
     kind = kind_letter(dtype)
@@ -62,7 +66,8 @@ def draw(rng: np.random.Generator, interval: tuple[float, float], shape: tuple[i
     if kind == "u":
         low, high = max(low, 0), max(high, 1)
     if kind in "iu":
-        return rng.integers(int(np.ceil(low)), max(int(np.floor(high)), int(np.ceil(low))) + 1, shape).astype(dtype)
+        return rng.integers(int(np.ceil(low)), max(int(np.floor(high)), int(np.ceil(low))) + 1,
+                            shape).astype(dtype)
     values = rng.uniform(low, high, shape)
     if kind == "c":
         return (values + 1j * rng.uniform(-0.4, 0.4, shape)).astype(dtype)
@@ -72,7 +77,8 @@ def draw(rng: np.random.Generator, interval: tuple[float, float], shape: tuple[i
 def lay_out(rng: np.random.Generator, op: Elemwise, dtypes: Sequence[str], layout: str) -> list[np.ndarray]:
     arrays = []
     for at, (interval, dtype) in enumerate(zip(intervals(op), dtypes)):
-        shape = {"empty": (0, 3), "one": (1, 1), "broadcast": ((3, 1), (1, 4), (3, 4))[at % 3]}.get(layout, (3, 4))
+        shape = {"empty": (0, 3), "one": (1, 1), "broadcast": ((3, 1), (1, 4), (3, 4))[at % 3]}.get(layout,
+                                                                                                    (3, 4))
         if layout == "strided":
             arrays.append(draw(rng, interval, (6, 8), dtype)[::2, ::2])
         elif layout == "negative":
@@ -85,7 +91,8 @@ def lay_out(rng: np.random.Generator, op: Elemwise, dtypes: Sequence[str], layou
 
 
 def edges(dtype: str) -> np.ndarray:
-    """Values where functions go wrong: zeros, extremes, and for floats infinities, nan, subnormals and ties."""
+    """Values where functions go wrong: zeros, extremes, and for floats infinities, nan, subnormals and
+    ties."""
     kind = kind_letter(dtype)
     if kind == "b":
         return np.array([False, True])
@@ -126,20 +133,25 @@ def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.sum(axis=axes, keepdims=True) if axes else array
 
 
-# -- comparing native code with NumPy ---------------------------------------------------------------------------------
+# -- comparing native code with NumPy ------------------------------------------------------------------------
 
 # Largest differences allowed, relative: libraries and the runtime's own functions differ in the last places.
 BOUNDS = {"float16": 2e-3, "float32": 2e-6, "float64": 4e-15, "complex64": 4e-6, "complex128": 1e-14}
-LOOSE = {"gamma": 40, "gammaln": 400, "psi": 100, "tri_gamma": 20, "erfinv": 4, "erfcinv": 4, "pow": 4, "tan": 2,
-         "arccosh": 4, "arcsinh": 4, "arctanh": 10, "exp2": 4, "int_div": 1, "log1p": 2, "arccos": 4, "arcsin": 4,
+LOOSE = {"gamma": 40, "gammaln": 400, "psi": 100, "tri_gamma": 20, "erfinv": 4, "erfcinv": 4, "pow": 4,
+         "tan": 2,
+         "arccosh": 4, "arcsinh": 4, "arctanh": 10, "exp2": 4, "int_div": 1, "log1p": 2, "arccos": 4,
+         "arcsin": 4,
          "softplus": 2, "sinh": 4, "cosh": 4, "tanh": 2, "arctan": 3, "sin": 1, "cos": 1, "log": 2, "log2": 2,
          "log10": 2, "erfc": 8}
-EXACT = {"add", "sub", "mul", "true_div", "sqrt", "neg", "abs_", "floor", "ceil", "trunc", "clip", "switch", "sqr",
-         "round_half_to_even", "round_half_away_from_zero", "maximum", "minimum", "mod", "int_div", "inv", "sgn"}
+EXACT = {"add", "sub", "mul", "true_div", "sqrt", "neg", "abs_", "floor", "ceil", "trunc", "clip", "switch",
+         "sqr",
+         "round_half_to_even", "round_half_away_from_zero", "maximum", "minimum", "mod", "int_div", "inv",
+         "sgn"}
 
 
 def comparable(name, dtypes, arrays, expected):
-    """Where C and NumPy must agree: not where a float has no value in the integer type, nor complex overflow."""
+    """Where C and NumPy must agree: not where a float has no value in the integer type, nor complex
+    overflow."""
     keep = np.ones(expected.shape, bool)
     if name.startswith("cast{") and kind_letter(dtypes[0]) == "f" and expected.dtype.kind in "iu":
         info = np.iinfo(expected.dtype)
@@ -161,7 +173,8 @@ def same_elements(a, b):
         return (a == b) | ((a != a) & (b != b))
 
 
-def assert_agree(name: str, dtypes: Sequence[str], arrays: Sequence[np.ndarray], got: np.ndarray, expected: np.ndarray) -> None:
+def assert_agree(name: str, dtypes: Sequence[str], arrays: Sequence[np.ndarray], got: np.ndarray,
+                 expected: np.ndarray) -> None:
     """Native results equal NumPy's: to the bit for arithmetic, else up to the last places."""
     assert (got.dtype, got.shape) == (expected.dtype, expected.shape), f"{name} {dtypes}"
     keep = comparable(name, dtypes, arrays, expected)

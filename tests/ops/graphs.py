@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from symtensor import tensor as T
 from symtensor.graph.types import TensorType
-from symtensor.graph.variable import Constant, Variable
+from symtensor.graph.variable import Constant
 from symtensor.graph.walk import toposort
 
 OBSERVERS = []
@@ -142,4 +143,26 @@ def _compare(cost, grads, variables, given, step=1e-6):
         np.testing.assert_allclose(g, wanted, rtol=1e-5, atol=1e-5)
 
 
-__all__ = ["OBSERVERS", "Variable", "check", "check_grad", "evaluate", "failing_checks", "variable_like"]
+
+def check_native(cases):
+    """One compiled function computes what NumPy does, node by node: ``cases`` holds (build, arrays)."""
+    from evaluation import native_function
+
+    import symtensor
+
+    if native_function() is None:
+        pytest.skip("no native code on this machine")
+    given, outputs = {}, []
+    for build, *arrays in cases:
+        variables = [variable_like(a, None) for a in arrays]
+        given.update(zip(variables, arrays))
+        made = build(*variables)
+        outputs += made if isinstance(made, list) else [made]
+    wanted = evaluate(outputs, given, observe=False)
+    with symtensor.config.change_flags(linker="c"):
+        function = symtensor.function(list(given), outputs, on_unused_input="ignore")
+    assert function.backend == "c"
+    found = function(*[a.copy() for a in given.values()])
+    for k, (value, want) in enumerate(zip(found, wanted)):
+        assert value.dtype == want.dtype, outputs[k].owner
+        np.testing.assert_array_equal(value, want, err_msg=str(outputs[k].owner))

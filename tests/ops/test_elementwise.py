@@ -1,4 +1,5 @@
-"""Every elementwise record: meaning, dtypes, layouts, edges, gradient; composites against their own reference."""
+"""Every elementwise record: meaning, dtypes, layouts, edges, gradient; composites against their own
+reference."""
 
 from __future__ import annotations
 
@@ -26,17 +27,21 @@ from symtensor import config
 from symtensor import tensor as T
 from symtensor.graph.types import DTYPES
 
-SMOOTH = [name for name, op in RECORDS.items() if op.differentiable and op.smooth and not name.startswith("cast{")]
+SMOOTH = [name for name,
+          op in RECORDS.items() if op.differentiable and op.smooth and not name.startswith("cast{")]
 COMPOSITES = [name for name, op in RECORDS.items() if op.body is not None]
 
 # What the functions mean on arrays of any dtypes, said again without the records.
 MEANING = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "neg": np.negative, "sqr": np.square,
     "true_div": np.true_divide, "maximum": np.maximum, "minimum": np.minimum, "abs_": np.abs, "clip": np.clip,
-    "lt": np.less, "gt": np.greater, "le": np.less_equal, "ge": np.greater_equal, "eq": np.equal, "neq": np.not_equal,
-    "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "and_": np.bitwise_and, "or_": np.bitwise_or,
+    "lt": np.less, "gt": np.greater, "le": np.less_equal, "ge": np.greater_equal, "eq": np.equal,
+    "neq": np.not_equal,
+    "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "and_": np.bitwise_and,
+    "or_": np.bitwise_or,
     "xor": np.bitwise_xor, "invert": np.invert, "left_shift": np.left_shift, "right_shift": np.right_shift,
-    "int_div": np.floor_divide, "mod": np.remainder, "pow": np.power, "switch": lambda c, a, b: np.where(c != 0, a, b),
+    "int_div": np.floor_divide, "mod": np.remainder, "pow": np.power, "switch": lambda c, a,
+    b: np.where(c != 0, a, b),
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10,
     "log1p": np.log1p, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin,
     "arccos": np.arccos, "arctan": np.arctan, "arctan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh,
@@ -49,16 +54,19 @@ MEANING = {
     "relu": lambda x: np.where(x > 0, x, 0 * x), "logaddexp": np.logaddexp, "inv": lambda x: 1 / x,
     "sgn": lambda x: np.exp(1j * np.angle(x)) if x.dtype.kind == "c" else np.sign(x),
     "round_half_to_even": np.rint, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
-    "broadcast_dim": lambda a, b: np.where(a == 1, b, a), "tensor_copy": lambda x: x, "second": lambda a, b: np.broadcast_arrays(a, b)[1],
+    "broadcast_dim": lambda a, b: np.where(a == 1, b, a), "tensor_copy": lambda x: x,
+    "second": lambda a, b: np.broadcast_arrays(a, b)[1],
 }
 
 # Whose dtype is NumPy's; the others compute integers in wider floats than NumPy does, as Theano.
-PLAIN = ("add", "sub", "mul", "neg", "sqr", "maximum", "minimum", "abs_", "lt", "eq", "and_", "invert", "left_shift",
+PLAIN = ("add", "sub", "mul", "neg", "sqr", "maximum", "minimum", "abs_", "lt", "eq", "and_", "invert",
+         "left_shift",
          "int_div", "mod", "pow", "switch", "clip")
 
 
 def tolerance(dtype: str) -> float:
-    return {"float16": 4e-3, "float32": 2e-5, "complex64": 5e-5, "float64": 1e-11, "complex128": 1e-11}.get(dtype, 0)
+    return {"float16": 4e-3, "float32": 2e-5, "complex64": 5e-5, "float64": 1e-11,
+            "complex128": 1e-11}.get(dtype, 0)
 
 
 def widen(array: np.ndarray) -> np.ndarray:
@@ -78,7 +86,8 @@ def test_meaning(name):
             case = f"{name} {dtypes} {layout}"
             assert value.dtype == result.dtype, case
             assert value.shape == np.broadcast_shapes(*(a.shape for a in arrays)), case
-            assert all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, before)), case
+            assert all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a,
+                       b in zip(arrays, before)), case
             if name in MEANING:
                 operands = op.operand_dtypes(dtypes)
                 with np.errstate(all="ignore"):
@@ -133,7 +142,8 @@ def test_gradient(name):
                 sides.append(evaluate([y], {**values, inputs[k]: moved})[0])
             expected[index] = np.real(np.conj(weights) * (sides[0] - sides[1])).sum() / (2 * step)
         full = np.broadcast_to(term, at_point.shape)
-        np.testing.assert_allclose(sum_to(full, array.shape), expected, rtol=2e-6, atol=2e-6, err_msg=f"input {k}")
+        np.testing.assert_allclose(sum_to(full, array.shape), expected, rtol=2e-6, atol=2e-6,
+                                   err_msg=f"input {k}")
 
 
 @pytest.mark.parametrize("name", [name for name in SMOOTH if "c" in RECORDS[name].accepts])
@@ -142,7 +152,8 @@ def test_complex_gradient(name):
     op, rng = RECORDS[name], np.random.default_rng(2)
     nin = op.nin or 2
     inputs = variables(("complex128",) * nin, 1)
-    arrays = [draw(rng, span, (4,), "complex128") for span in (intervals(op) if op.nin else [(-3.0, 3.0)] * nin)]
+    arrays = [draw(rng, span, (4,), "complex128") for span in (intervals(op) if op.nin else [(-3.0,
+                                                                                              3.0)] * nin)]
     y = op(*inputs)
     values = dict(zip(inputs, arrays))
     (at_point,) = evaluate([y], values)
@@ -189,13 +200,14 @@ def test_composite_equals_its_reference(name):
         np.testing.assert_allclose(value, expected, rtol=bound, atol=bound)
 
 
-# -- single functions -------------------------------------------------------------------------------------------------
+# -- single functions ----------------------------------------------------------------------------------------
 
 
 def test_every_record_is_documented_and_named_in_the_language():
     for name, op in RECORDS.items():
         assert op.__doc__, name
-        if not name.startswith("cast{") and name not in ("broadcast_dim", "relu", "hard_sigmoid", "ultra_fast_sigmoid"):
+        if not name.startswith("cast{") and name not in ("broadcast_dim", "relu", "hard_sigmoid",
+                                                         "ultra_fast_sigmoid"):
             assert getattr(T, name) is op, name
 
 
@@ -215,7 +227,8 @@ def test_integer_division_and_remainder_round_down_and_survive_zero():
 def test_integer_power():
     x, n = variables(("int32", "int32"), 1)
     a, b = np.array([2, -3, 1, -1, -1, 0, 2, 0]), np.array([10, 3, -5, -5, -4, 0, -1, -1])
-    assert evaluate([x**n], {x: a.astype("int32"), n: b.astype("int32")})[0].tolist() == [1024, -27, 1, -1, 1, 1, 0, 0]
+    assert evaluate([x**n], {x: a.astype("int32"), n: b.astype("int32")})[0].tolist() == [1024, -27, 1, -1, 1,
+                                                                                          1, 0, 0]
 
 
 @pytest.mark.parametrize("floatX", ["float32", "float64"])
@@ -264,7 +277,8 @@ def test_isclose_is_numpys():
         with np.errstate(all="ignore"):
             np.testing.assert_array_equal(value, np.isclose(a, b, equal_nan=equal_nan))
     i, j = T.bvectors(2)
-    assert evaluate([T.isclose(i, j)], {i: np.int8([-128, 1]), j: np.int8([127, 1])})[0].tolist() == [False, True]
+    assert evaluate([T.isclose(i, j)], {i: np.int8([-128, 1]), j: np.int8([127, 1])})[0].tolist() == [False,
+                                                                                                      True]
 
 
 def cotangent(cost_of, point, weight=1.0):
@@ -310,6 +324,18 @@ def test_switch_stops_what_it_does_not_select(cost, point, expected):
 ])
 def test_gradient_edges(cost, point, expected):
     np.testing.assert_allclose(cotangent(cost, point), expected, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("exponent", [2, 3, -1, 0, 1, 0.5, -128, np.int8(-128), np.uint8(7), np.float32(2.5)])
+def test_power_by_a_number(exponent):
+    x = T.fvector("x")
+    gradient = T.grad((x**exponent).sum(), x)
+    assert gradient.dtype == "float32"
+    points = np.array([0.5, 1.5, 3.0], "float32")
+    expected = float(exponent) * points.astype(float) ** (float(exponent) - 1)
+    with np.errstate(over="ignore"):
+        expected = expected.astype("float32")
+    np.testing.assert_allclose(evaluate([gradient], {x: points})[0], expected, rtol=1e-5)
 
 
 def test_second_derivatives_through_selection():

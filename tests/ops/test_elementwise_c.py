@@ -1,4 +1,5 @@
-"""Every C text against the NumPy meaning: all records and dtypes in one shared library, on edges and random values."""
+"""Every C text against the NumPy meaning: all records and dtypes in one shared library, on edges and random
+values."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Elementwise functions through `symtensor.function`: one compiled function for every layout and size, native code and
-interpreter, values and gradients."""
+"""Elementwise functions through `symtensor.function`: one compiled function for every layout and size, native
+code and interpreter, values and gradients."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from symtensor.graph.types import DTYPES
 from symtensor.graph.walk import toposort
 from symtensor.ops import argreduce, reduce
 from symtensor.ops.reduce import REDUCTIONS, Reduction, SumTo, sum_to_shape
+from symtensor.ops.reduction import ProdOthers
 
 SHAPES_AND_AXES = [
     ((), None),
@@ -279,9 +280,21 @@ def test_second_gradients(name: str) -> None:
 
 def test_gradient_of_prod_with_zeros() -> None:
     values = np.array([[1.0, 2.0, 3.0], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [4.0, 5.0, 0.0]])
-    check_gradient(lambda x: reduce.prod(x, axis=1), [values])
+    check_gradient(lambda x: reduce.prod(x, axis=1), [values], order=2)
     check_gradient(lambda x: reduce.prod(x), [values])
-    check_gradient(lambda x: reduce.prod(x, axis=0, keepdims=True), [values])
+    check_gradient(lambda x: reduce.prod(x, axis=0, keepdims=True), [values], order=2)
+    check_gradient(lambda x: reduce.prod(x, axis=(0, 2)), [values.reshape(2, 2, 3)])
+
+
+def test_prod_others_and_its_spelling() -> None:
+    x = variable("float64", 3)
+    array = draw("float64", (2, 3, 4))
+    array[0, 1, 2] = array[1, 0, 0] = array[1, 2, 0] = 0
+    for axis in ((2,), (0,), (0, 2), (1, 2), (0, 1, 2)):
+        op = ProdOthers(axis)
+        meant, spelled = interpret([op(x), op.expand(x)], {x: array})
+        np.testing.assert_allclose(meant, spelled, rtol=1e-12)
+        evaluate(op(x), {x: array})
 
 
 def test_gradient_of_max_goes_to_all_ties() -> None:

@@ -59,7 +59,8 @@ def apply_rules(rules: Sequence[Rule], inputs: Sequence[Variable], outputs: Sequ
     return after, log
 
 
-def assert_same(outputs: Sequence[Variable], given: Given, rtol: float = 1e-6, **options: Any) -> tuple[FunctionGraph, Log]:
+def assert_same(outputs: Sequence[Variable], given: Given, rtol: float = 1e-6,
+                **options: Any) -> tuple[FunctionGraph, Log]:
     """The optimized graph gives what the graph gives."""
     inputs = list(given)
     graph = FunctionGraph.build(inputs, outputs)

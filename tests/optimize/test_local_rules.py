@@ -14,7 +14,7 @@ from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elementwise import add, clip, eq, int_div, lt, mul, neg, pow, second, sub, switch, true_div
 from symtensor.ops.elementwise_compare import floor
-from symtensor.ops.elementwise_math import exp, log, log1p, logaddexp, softplus
+from symtensor.ops.elementwise_math import exp, log, log1p, logaddexp, sigmoid, softplus
 from symtensor.ops.elemwise import ELEMENTWISE
 from symtensor.ops.index import Subtensor
 from symtensor.ops.join import Join
@@ -37,7 +37,8 @@ V4 = variable("float64", 1, "V4", (4,))
 
 GIVEN = {
     A: rng.normal(size=(3, 4)), B: rng.normal(size=(3, 4)), V: np.array([0.5, -2.0, 0.0, np.inf]),
-    W: rng.normal(size=4), S: np.array(2.5), I: np.array([1, -2, 3, 0], "int32"), F: np.array([1, -2.5, 0, 4], "float32"),
+    W: rng.normal(size=4), S: np.array(2.5), I: np.array([1, -2, 3, 0], "int32"),
+    F: np.array([1, -2.5, 0, 4], "float32"),
     V4: np.array([0.5, np.nan, 0, 1]), COL: rng.normal(size=(3, 1)), Y: np.array([0, 3, -1]),
 }
 
@@ -62,7 +63,8 @@ EXAMPLES = {
                         lambda: add(1.5, add(V, 2.5))],
     "div_by_power_of_two": [lambda: true_div(V, 4.0)],
     "power_of_constant": [lambda: pow(V, 0), lambda: pow(V, 1), lambda: pow(V, 2), lambda: pow(I, 2)],
-    "cheap_power": [lambda: pow(V, float(n)) for n in (3, 4, -1, -2)] + [lambda: pow(exp(W), n) for n in (0.5, -0.5, 1.5)],
+    "cheap_power": [lambda: pow(V, float(n)) for n in (3, 4, -1, -2)]
+    + [lambda: pow(exp(W), n) for n in (0.5, -0.5, 1.5)],
     "cast_of_cast": [lambda: ELEMENTWISE["cast{float32}"](cast64(F)), lambda: cast64(V)],
     "round_integer": [lambda: floor(I)],
     "switch_known": [lambda: switch(True, V, W), lambda: switch(np.zeros(4), V, V4), lambda: switch(V, W, W)],
@@ -97,11 +99,16 @@ EXAMPLES = {
                      lambda: alloc(S, 3, 4).max(axis=1)],
     "sum_to_known": [lambda: SumTo()(A, mul(A, 2.0)), lambda: [SumTo()(A, COL), add(A, COL)]],
     "exp_of_log": [lambda: exp(log(V)), lambda: exp(log1p(V)), lambda: exp(softplus(W))],
+    "gradient_of_log_odds": [lambda: mul(sub(neg(true_div(A, sigmoid(B))), true_div(B, sigmoid(neg(B)))), sigmoid(B),
+                                         sigmoid(neg(B))),
+                             lambda: mul(true_div(A, sigmoid(neg(B))), 2.0, sigmoid(neg(B)), sigmoid(B))],
     "log_of_sum_of_exp": [lambda: log(exp(A).sum(axis=1)), lambda: log(exp(A).sum())],
     "log_of_softmax": [lambda: log(Softmax(-1)(A)), lambda: log(Softmax(0)(A))],
     "exp_of_logsoftmax": [lambda: exp(LogSoftmax(-1)(A))],
     "exp_over_sum": [lambda: exp(A) / exp(A).sum(axis=1, keepdims=True), lambda: exp(A) / exp(A).sum(axis=0),
                      lambda: exp(W) / exp(W).sum()],
+    "softmax_of_shifted": [lambda: Softmax(1)(A - A.max(axis=1, keepdims=True)),
+                           lambda: LogSoftmax(0)(A - A.max(axis=0))],
     "logsoftmax_at_targets": [lambda: LogSoftmax(-1)(A)[ROWS, Y], lambda: LogSoftmax(1)(A)[ROWS, Y.astype("int8")]],
     "log_of_softmax_at_targets": [lambda: log(P[ROWS, Y])],
     "crossentropy_of_softmax": [lambda: C(P, abs(Y))],
@@ -112,7 +119,8 @@ EXAMPLES = {
     "gradient_of_log_of_softmax": [lambda: grad(mul(B, log(Softmax(-1)(A))).sum(), A)],
     "softmax_beside_loss": [lambda: [P, *CrossentropySoftmax1Hot()(A, abs(Y))]],
     "transpose_of_dot": [lambda: Dot()(A, B.T).T],
-    "gemm": [lambda: sub(A, mul(0.1, Dot()(Dot()(B, B.T), B))), lambda: add(mul(S, Dot()(Dot()(B, B.T), B)), mul(0.9, A)),
+    "gemm": [lambda: sub(A, mul(0.1, Dot()(Dot()(B, B.T), B))),
+             lambda: add(mul(S, Dot()(Dot()(B, B.T), B)), mul(0.9, A)),
              lambda: add(Dot()(A, B.T), Dot()(B, A.T)), lambda: sub(neg(mul(S, 2.0, Dot()(A, B.T))), Dot()(A, A.T))],
 }
 
@@ -160,8 +168,8 @@ def test_stable_losses_are_finite():
     x = np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 0.0]])
     targets = np.array([2, 1])
     a, y = variable("float64", 2, "a"), variable("int64", 1, "y")
-    from tests.optimize.graphs import optimize
     from symtensor.graph.fgraph import FunctionGraph
+    from tests.optimize.graphs import optimize
 
     p = T.nnet.softmax(a)
     loss = -T.mean(T.log(p)[T.arange(y.shape[0]), y])
@@ -169,11 +177,22 @@ def test_stable_losses_are_finite():
     value, gradient = evaluate(graph.outputs, {a: x, y: targets})
     assert value == 1000.0
     np.testing.assert_allclose(gradient, [[0.5, 0, -0.5], [0, 0, 0]], atol=1e-15)
+    t = variable("float64", 2, "t")
+    s = T.nnet.sigmoid(a)
+    loss = T.nnet.binary_crossentropy(s, t).sum()
+    outputs = [loss, grad(loss, a), grad(T.nnet.binary_crossentropy(s, t).mean(), a)]
+    graph, _ = optimize(FunctionGraph.build([a, t], outputs))
+    x, labels = np.array([[-800.0, 800.0, -800.0, 800.0, 0.0]]), np.array([[0.0, 1, 1, 0, 0.5]])
+    value, gradient, mean = evaluate(graph.outputs, {a: x, t: labels})
+    assert value == 1600.0 + np.log(2)
+    np.testing.assert_allclose(gradient, [[0, 0, -1, 1, 0]], atol=1e-15)
+    np.testing.assert_allclose(mean, [[0, 0, -0.2, 0.2, 0]], atol=1e-15)
     for spelling, point, expected in [
         (T.log(1 + T.exp(a)), 800.0, 800.0), (T.log(1 - T.nnet.sigmoid(a)), 800.0, -800.0),
         (T.log(T.exp(a).sum(axis=1)), 800.0, 800.0), (T.exp(a) - 1, 1e-20, 1e-20),
     ]:
         graph, _ = optimize(FunctionGraph.build([a], [spelling]))
-        np.testing.assert_allclose(evaluate(graph.outputs, {a: np.full((1, 1), point)})[0].ravel(), expected, rtol=1e-15)
+        (value,) = evaluate(graph.outputs, {a: np.full((1, 1), point)})
+        np.testing.assert_allclose(value.ravel(), expected, rtol=1e-15)
 
 

@@ -84,7 +84,7 @@ def test_places_are_lines_of_the_tables():
             assert int(line) > 0
 
 
-# -- the matcher ----------------------------------------------------------------------------------------------------------
+# -- the matcher -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -108,7 +108,8 @@ def test_commutative_and_padded(made):
     """Operand order, the rank of constants, and padding between the operands do not matter."""
     table = made((E["exp"](x) * y + 1, E["sub"](x, y)))
     a, b = variable("float64", 2, "a"), variable("float64", 1, "b")
-    for left in (E["add"](E["mul"](a, E["exp"](b)), np.float32(1)), E["add"](np.ones((1, 1)), E["mul"](E["exp"](b), a))):
+    one = np.float32(1)
+    for left in (E["add"](E["mul"](a, E["exp"](b)), one), E["add"](np.ones((1, 1)), E["mul"](E["exp"](b), a))):
         graph, log = apply_rules(table, [a, b], [left])
         assert len(log) == 1, log
         assert ops(graph) == ["DimShuffle{x,0}", "sub"]

@@ -37,7 +37,8 @@ def test_plurals():
     assert [v.type for v in T.dvectors(3)] == [T.dvector] * 3
     assert T.fscalars("a").name == "a"
     assert [v.name for v in T.ivectors("ab", "c")] == ["ab", "c"]
-    for name in ("scalars", "rows", "cols", "tensor3s", "tensor4s", "lmatrices", "zcols", "wscalars", "btensor5s"):
+    for name in ("scalars", "rows", "cols", "tensor3s", "tensor4s", "lmatrices", "zcols", "wscalars",
+                 "btensor5s"):
         assert len(getattr(T, name)("p", "q")) == 2
     assert T.vectors("a", "b", dtype="int8")[1].dtype == "int8"
 
@@ -66,10 +67,13 @@ def test_names_are_texts():
 
 
 @pytest.mark.parametrize(("value", "floatX", "dtype"), [
-    (1, "float64", "int8"), (-129, "float64", "int16"), (2**31, "float32", "int64"), (2**63, "float64", "uint64"),
-    (1.5, "float64", "float32"), (0.1, "float64", "float64"), (0.1, "float32", "float32"), (True, "float32", "bool"),
+    (1, "float64", "int8"), (-129, "float64", "int16"), (2**31, "float32", "int64"),
+    (2**63, "float64", "uint64"),
+    (1.5, "float64", "float32"), (0.1, "float64", "float64"), (0.1, "float32", "float32"),
+    (True, "float32", "bool"),
     (1j, "float32", "complex128"), ([1, 2], "float64", "int64"), ([1.0, 2], "float32", "float32"),
-    (np.float64(0.1), "float32", "float64"), (np.int16(3), "float64", "int16"), ([np.float64(1)], "float32", "float64"),
+    (np.float64(0.1), "float32", "float64"), (np.int16(3), "float64", "int16"),
+    ([np.float64(1)], "float32", "float64"),
     (float("nan"), "float64", "float32"), (1e300, "float64", "float64"), ([], "float32", "float32"),
 ])
 def test_autocast(value, floatX, dtype):

@@ -1,4 +1,5 @@
-"""The namespace: what the book's tables name is there and means what NumPy means; neural network functions."""
+"""The namespace: what the book's tables name is there and means what NumPy means; neural network
+functions."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ prod mean var std all any ptp dot tensordot outer batched_dot scalar vector row 
 zeros ones zeros_like ones_like eye identity_like arange alloc stack concatenate reshape flatten dimshuffle
 set_subtensor inc_subtensor constant as_tensor_variable grad Lop Rop jacobian hessian where sqr inv erf erfc gammaln
 iround allclose true_div int_div floor_div square sign reciprocal arctan2 addbroadcast patternbroadcast unbroadcast
-tensor TensorType get_scalar_constant_value specify_shape shape nonzero take transpose swapaxes logaddexp""".split()
+tensor TensorType get_scalar_constant_value specify_shape shape nonzero take transpose swapaxes logaddexp""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", BOOK)
@@ -55,7 +56,8 @@ def test_the_books_products():
 def test_broadcasting_at_run_time():
     x, y = T.dmatrices("x", "y")
     f = symtensor.function([x, y], x + y)
-    for left, right in [((3, 1), (1, 4)), ((3, 4), (1, 1)), ((3, 4), (3, 4)), ((0, 4), (1, 4)), ((1, 1), (0, 1))]:
+    for left, right in [((3, 1), (1, 4)), ((3, 4), (1, 1)), ((3, 4), (3, 4)), ((0, 4), (1, 4)),
+                        ((1, 1), (0, 1))]:
         a, b = np.random.rand(*left), np.random.rand(*right)
         np.testing.assert_array_equal(f(a, b), a + b)
     with pytest.raises(ValueError, match="3"):
@@ -65,7 +67,8 @@ def test_broadcasting_at_run_time():
 X = np.linspace(-4, 4, 12).reshape(3, 4)
 
 NNET = {
-    "sigmoid": scipy.special.expit, "softplus": lambda x: np.log1p(np.exp(x)), "softsign": lambda x: x / (1 + abs(x)),
+    "sigmoid": scipy.special.expit, "softplus": lambda x: np.log1p(np.exp(x)),
+    "softsign": lambda x: x / (1 + abs(x)),
     "relu": lambda x: np.maximum(x, 0), "softmax": lambda x: scipy.special.softmax(x, 1),
     "logsoftmax": lambda x: scipy.special.log_softmax(x, 1), "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),

@@ -19,7 +19,8 @@ from symtensor.ops.convert import NotScalarConstantError
 A = np.array([[1.0, -2.0, 3.5], [4.0, 0.5, -6.0]])
 B = np.array([[2.0, 2.0, -1.5], [0.5, 3.0, 2.0]])
 
-BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.lt,
+BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
+          operator.lt,
           operator.le, operator.gt, operator.ge]
 BITS = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
 
@@ -32,8 +33,10 @@ def value(variable, **givens):
 @pytest.mark.parametrize("function", BINARY)
 def test_operators_with_variables_numbers_and_arrays(function):
     x, y = T.dmatrices("x", "y")
-    results = [function(x, y), function(x, 2), function(2.5, x), function(x, B), function(B, x), function(np.float64(2), x)]
-    expected = [function(A, B), function(A, 2), function(2.5, A), function(A, B), function(B, A), function(2.0, A)]
+    results = [function(x, y), function(x, 2), function(2.5, x), function(x, B), function(B, x),
+               function(np.float64(2), x)]
+    expected = [function(A, B), function(A, 2), function(2.5, A), function(A, B), function(B, A),
+                function(2.0, A)]
     for result, wanted in zip(results, expected):
         assert isinstance(result, T.TensorVariable)
         np.testing.assert_allclose(value(result, x=A, y=B), wanted, rtol=1e-15)
@@ -49,8 +52,10 @@ def test_bit_operators(function):
 
 def test_unary_operators_and_powers():
     x = T.dmatrix("x")
-    for result, wanted in [(-x, -A), (+x, A), (abs(x), abs(A)), (x**2, A**2), (2**x, 2**A), (round(x), np.rint(A)),
-                           (math.floor(x), np.floor(A)), (math.ceil(x), np.ceil(A)), (math.trunc(x), np.trunc(A)),
+    for result, wanted in [(-x, -A), (+x, A), (abs(x), abs(A)), (x**2, A**2), (2**x, 2**A),
+                           (round(x), np.rint(A)),
+                           (math.floor(x), np.floor(A)), (math.ceil(x), np.ceil(A)),
+                           (math.trunc(x), np.trunc(A)),
                            (~(x > 0), A <= 0), (divmod(x, 2)[0], A // 2), (divmod(7, x)[1], 7 % A)]:
         np.testing.assert_allclose(value(result, x=A), wanted)
 
@@ -96,7 +101,8 @@ def test_a_wrong_operand_keeps_its_own_error():
         T.constant(np.zeros(2)) + T.constant(np.zeros(3))
 
 
-@pytest.mark.parametrize("use", [bool, float, int, complex, len, lambda x: 1 in x, np.asarray, lambda x: x and x,
+@pytest.mark.parametrize("use", [bool, float, int, complex, len, lambda x: 1 in x, np.asarray,
+                                 lambda x: x and x,
                                  lambda x: [1, 2][x], lambda x: range(x)])
 def test_no_value_while_the_graph_is_built(use):
     with pytest.raises(SymbolicTruthError, match="symbolic"):
@@ -108,8 +114,7 @@ def test_chained_comparison_and_if_say_what_to_use():
     with pytest.raises(SymbolicTruthError, match="switch"):
         assert 0 < x < 1
     with pytest.raises(SymbolicTruthError, match=r"test_variable\.py"):
-        if x + 1:
-            pass
+        bool(x + 1)
 
 
 def test_variables_do_not_change():
@@ -149,22 +154,28 @@ def test_properties():
 METHODS = [
     ("sum", (), A.sum()), ("sum", (0,), A.sum(0)), ("prod", (1,), A.prod(1)), ("mean", ((0, 1),), A.mean()),
     ("mean", (-1,), A.mean(-1)), ("var", (0,), A.var(0)), ("std", (1,), A.std(1)), ("max", (0,), A.max(0)),
-    ("min", (), A.min()), ("argmax", (1,), A.argmax(1)), ("argmin", (), A.argmin()), ("ptp", (0,), np.ptp(A, 0)),
+    ("min", (), A.min()), ("argmax", (1,), A.argmax(1)), ("argmin", (), A.argmin()),
+    ("ptp", (0,), np.ptp(A, 0)),
     ("norm", (2,), np.linalg.norm(A)), ("norm", (1, 0), np.abs(A).sum(0)), ("norm", (np.inf,), 6.0),
-    ("norm", (3, 1), (np.abs(A) ** 3).sum(1) ** (1 / 3)), ("clip", (-1, 1), A.clip(-1, 1)), ("round", (), np.rint(A)),
+    ("norm", (3, 1), (np.abs(A) ** 3).sum(1) ** (1 / 3)), ("clip", (-1, 1), A.clip(-1, 1)),
+    ("round", (), np.rint(A)),
     ("round", ("half_away_from_zero",), np.array([[1, -2, 4], [4, 1, -6]])), ("trunc", (), np.trunc(A)),
     ("dimshuffle", (1, "x", 0), A.T[:, None]), ("dimshuffle", ((1, 0),), A.T), ("transpose", (), A.T),
-    ("transpose", (1, 0), A.T), ("transpose", ([1, 0],), A.T), ("transpose", (None,), A.T), ("swapaxes", (0, 1), A.T),
+    ("transpose", (1, 0), A.T), ("transpose", ([1, 0],), A.T), ("transpose", (None,), A.T),
+    ("swapaxes", (0, 1), A.T),
     ("reshape", ((3, 2),), A.reshape(3, 2)), ("reshape", ((-1,), 1), A.ravel()), ("flatten", (), A.ravel()),
     ("ravel", (), A.ravel()), ("dot", (B.T,), A.dot(B.T)), ("copy", (), A), ("conj", (), A),
     ("take", ([0, 2], 1), A.take([0, 2], 1)), ("fill", (3.0,), np.full_like(A, 3)), ("zeros_like", (), 0 * A),
     ("ones_like", (), np.ones_like(A)), ("astype", ("int32",), A.astype("int32")),
-    ("nonzero_values", (), A[A != 0]), ("__getitem__", ((slice(None), 1),), A[:, 1]), ("__matmul__", (B.T,), A @ B.T),
-    ("squeeze", (), A),
+    ("nonzero_values", (), A[A != 0]), ("__getitem__", ((slice(None), 1),), A[:, 1]),
+    ("__matmul__", (B.T,), A @ B.T),
+    ("squeeze", (), A), ("repeat", (2, 1), A.repeat(2, 1)), ("repeat", (3,), A.repeat(3)),
+    ("repeat", ([2, 0, 1], 1), A.repeat([2, 0, 1], 1)),
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "expected"), METHODS, ids=lambda item: item if isinstance(item, str) else "")
+@pytest.mark.parametrize(("name", "arguments", "expected"), METHODS,
+                         ids=lambda item: item if isinstance(item, str) else "")
 def test_methods(name, arguments, expected):
     result = getattr(T.dmatrix("x"), name)(*arguments)
     got = value(result, x=A)
@@ -188,6 +199,18 @@ def test_complex_parts():
     np.testing.assert_array_equal(value(z.imag, z=data), data.imag)
     np.testing.assert_array_equal(value(z.conj(), z=data), data.conj())
     np.testing.assert_allclose(value(T.complex_from_polar(2.0, T.angle(z)), z=data), 2 * data / abs(data))
+
+
+@pytest.mark.parametrize("repeats", [2, [1, 0, 3], [2]])
+def test_repeat_gradient_and_errors(repeats):
+    T.verify_grad(lambda x: x.repeat(repeats, 1), [A], rng=np.random.RandomState(1))
+    x = T.dmatrix("x")
+    with pytest.raises(TypeError, match="integer"):
+        x.repeat(1.5)
+    with pytest.raises(ValueError, match="axis"):
+        x.repeat(2, 2)
+    with pytest.raises(ValueError, match="repeat"):
+        x.repeat(T.constant([1, 2]), 1).eval({x: A})
 
 
 def test_norm_of_order_0():

@@ -283,7 +283,9 @@ int program_execute(Program *self, const st_input *inputs, PyObject **owners, Py
     run.thread = PyEval_SaveThread();
     int status = self->entry(&run.frame.call);
     PyEval_RestoreThread(run.thread);
-    if (status == ST_MEMORY) PyErr_NoMemory();
+    if (status == ST_MEMORY)
+        PyErr_SetString(PyExc_MemoryError, "no memory for the temporaries and results of the call; f.memory_plan(shapes) "
+                                           "tells how much it needs");
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     int collected = collect(&run, outputs, results, status);

@@ -8,6 +8,7 @@ merged.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,8 @@ from symtensor.ops.elementwise import (
     tensor_copy,
     true_div,
 )
-from symtensor.ops.elementwise_compare import ceil, floor, invert, trunc
-from symtensor.ops.elementwise_math import sqrt
+from symtensor.ops.elementwise_compare import ceil, floor, trunc
+from symtensor.ops.elementwise_math import exp, sigmoid, softplus, sqrt
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import constant_slot, pattern, rewrite, rules, uniform_value
@@ -56,7 +57,7 @@ def numeric(x: Variable, **_: Variable) -> bool:
     return bool(x.type.dtype != "bool")
 
 
-# -- neutral elements, signs --------------------------------------------------------------------------------------------
+# -- neutral elements, signs -----------------------------------------------------------------------------------------
 
 rules("canonicalize", (x + 0, x), name="add_zero")
 rules("canonicalize", (x - 0, x), name="sub_zero")
@@ -65,7 +66,7 @@ rules("canonicalize", (x / 1, x), name="div_one")
 rules("canonicalize", (x * -1, -x), name="mul_minus_one", when=numeric)
 rules("canonicalize", (x / -1, -x), name="div_minus_one", when=numeric)
 rules("canonicalize", (0 - x, -x), name="zero_minus", when=numeric)
-rules("canonicalize", (-(-x), x), name="double_neg")
+rules("canonicalize", (neg(-x), x), name="double_neg")
 rules("canonicalize", (-(x - y), y - x), name="neg_of_sub")
 rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=numeric)
 rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg", when=numeric)
@@ -146,7 +147,7 @@ def single_operand(node: Apply, facts: Facts) -> Any:
     return node.inputs[0] if len(node.inputs) == 1 else None
 
 
-# -- constants ----------------------------------------------------------------------------------------------------------
+# -- constants -------------------------------------------------------------------------------------------------------
 
 
 def _merged(op: Elemwise, a: Any, b: Any, dtype: np.dtype[Any]) -> Any:
@@ -159,7 +160,7 @@ def _merged(op: Elemwise, a: Any, b: Any, dtype: np.dtype[Any]) -> Any:
         return None
     if op is add:  # constants of different signs may cancel what is added in between
         return value if (a >= 0) == (b >= 0) else None
-    return value if abs(value) >= np.finfo(dtype).tiny or value == 0 and not (a and b) else None
+    return value if abs(value) >= np.finfo(dtype).tiny or (value == 0 and not (a and b)) else None
 
 
 @rewrite("canonicalize", add, mul)
@@ -201,7 +202,7 @@ def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
     return mul(node.inputs[0], constant(1.0 / float(value), dtype=dtype))
 
 
-# -- powers -------------------------------------------------------------------------------------------------------------
+# -- powers ----------------------------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", pow)
@@ -211,17 +212,18 @@ def power_of_constant(node: Apply, facts: Facts) -> Any:
     if value is None or float(value.real) not in (0, 1, 2) or value.imag:
         return None
     base = cast(node.inputs[0], node.outputs[0].type.dtype)
-    return {0: lambda: constant(1, dtype=base.type.dtype), 1: lambda: base, 2: lambda: sqr(base)}[int(value.real)]()
+    exponent = int(value.real)
+    return constant(1, dtype=base.type.dtype) if exponent == 0 else base if exponent == 1 else sqr(base)
 
 
-_POWERS = {
+_POWERS: dict[float, Callable[[Variable], Variable]] = {
     3.0: lambda b: mul(b, sqr(b)), 4.0: lambda b: sqr(sqr(b)), -1.0: inv, -2.0: lambda b: inv(sqr(b)),
     0.5: sqrt, -0.5: lambda b: inv(sqrt(b)), 1.5: lambda b: mul(b, sqrt(b)),
 }
 """Half powers are NumPy's ``x ** 0.5``, which is sqrt (nan at -inf, where the general power is inf)."""
 
 
-@rewrite("specialize", pow)
+@rewrite("canonicalize", pow)
 def cheap_power(node: Apply, facts: Facts) -> Any:
     """Small powers of floats without a logarithm."""
     value, dtype = uniform_value(node.inputs[1]), node.outputs[0].type.dtype
@@ -230,7 +232,7 @@ def cheap_power(node: Apply, facts: Facts) -> Any:
     return _POWERS[float(value)](cast(node.inputs[0], dtype))
 
 
-# -- casts --------------------------------------------------------------------------------------------------------------
+# -- casts -----------------------------------------------------------------------------------------------------------
 
 _CASTS = tuple(op for name, op in ELEMENTWISE.items() if name.startswith("cast{"))
 
@@ -253,7 +255,7 @@ def round_integer(node: Apply, facts: Facts) -> Any:
     return node.inputs[0] if is_integer(node.inputs[0].type.dtype) else None
 
 
-# -- selection and comparison -------------------------------------------------------------------------------------------
+# -- selection and comparison ----------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", switch)
@@ -300,11 +302,14 @@ def useless_clip(node: Apply, facts: Facts) -> Any:
     return value if infinite else None
 
 
+_NONNEGATIVE = (exp, sigmoid, softplus, sqrt)
+
+
 @rewrite("canonicalize", abs_, sgn)
 def sign_of_known(node: Apply, facts: Facts) -> Any:
     """abs of what is never negative."""
     inner = node.inputs[0].owner
-    known = inner is not None and isinstance(inner.op, Elemwise) and inner.op.name in ("exp", "sigmoid", "softplus", "sqrt")
+    known = inner is not None and inner.op in _NONNEGATIVE
     unsigned = node.inputs[0].type.dtype.startswith("u")
     return node.inputs[0] if node.op is abs_ and (known or unsigned) else None
 
@@ -315,7 +320,7 @@ def int_div_one(node: Apply, facts: Facts) -> Any:
     return node.inputs[0] if value is not None and value == 1 and is_integer(node.outputs[0].type.dtype) else None
 
 
-# -- operands that carry no shape ---------------------------------------------------------------------------------------
+# -- operands that carry no shape ------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", second)

@@ -25,7 +25,7 @@ from symtensor.ops.shape import MakeVector, SpecifyShape
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import rewrite, uniform_value
 
-# -- dimshuffle ---------------------------------------------------------------------------------------------------------
+# -- dimshuffle ------------------------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", DimShuffle)
@@ -47,7 +47,7 @@ def dimshuffle_of_alloc(node: Apply, facts: Facts) -> Any:
     return alloc(inner.inputs[0], *facts.shape(node.outputs[0])) if node.outputs[0].type.ndim else inner.inputs[0]
 
 
-# -- reshape ------------------------------------------------------------------------------------------------------------
+# -- reshape ---------------------------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", Reshape)
@@ -84,7 +84,7 @@ def reshape_of_alloc(node: Apply, facts: Facts) -> Any:
     return alloc(inner.inputs[0], *facts.shape(node.outputs[0])) if sizes[0] is sizes[1] else None
 
 
-# -- alloc --------------------------------------------------------------------------------------------------------------
+# -- alloc -----------------------------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", Alloc)
@@ -111,7 +111,7 @@ def useless_specify_shape(node: Apply, facts: Facts) -> Any:
     return source if all(dims[a] is dim for a, dim in zip(node.op.axes, stated, strict=True)) else None  # type: ignore[attr-defined]
 
 
-# -- indexing -----------------------------------------------------------------------------------------------------------
+# -- indexing --------------------------------------------------------------------------------------------------------
 
 
 def _slices(op: Subtensor) -> bool:
@@ -139,7 +139,7 @@ def item_of_made_vector(node: Apply, facts: Facts) -> Any:
 
 @rewrite("canonicalize", Subtensor)
 def slice_of_alloc(node: Apply, facts: Facts) -> Any:
-    """Slices of a filled tensor are filled tensors (an integer index may be out of range: it is left to report that)."""
+    """Slices of a filled tensor are filled tensors (an integer index stays: it may be out of range)."""
     inner = node.inputs[0].owner
     if inner is None or not isinstance(inner.op, Alloc) or inner.inputs[0].type.ndim or not _slices(node.op):  # type: ignore[arg-type]
         return None
@@ -179,7 +179,7 @@ def join_of_one(node: Apply, facts: Facts) -> Any:
     return tensors[0] if len(tensors) == 1 and len(node.outputs) == 1 else None
 
 
-# -- reductions ---------------------------------------------------------------------------------------------------------
+# -- reductions ------------------------------------------------------------------------------------------------------
 
 
 @rewrite("canonicalize", Reduction)

@@ -42,7 +42,7 @@ def last_axis(node: Apply) -> bool:
 
 
 def row_targets(node: Apply, at: int, rows: Variable, facts: Facts) -> Variable | None:
-    """The targets ``y`` where the node indexes ``rows`` by ``[arange(rows), y]`` from input ``at`` on: no negative ones."""
+    """The targets ``y``, made nonnegative, where the node indexes ``rows`` by ``[arange(n), y]`` from input ``at`` on."""
     if node.op.idx_list != ("a", "a") or rows.type.ndim != 2:  # type: ignore[attr-defined]
         return None
     count, targets = made_by(node.inputs[at], ARange), node.inputs[at + 1]
@@ -59,7 +59,7 @@ def row_targets(node: Apply, at: int, rows: Variable, facts: Facts) -> Variable 
     return targets if targets.type.dtype.startswith("u") else switch(lt(targets, 0), add(targets, dims[1]), targets)
 
 
-# -- logarithms ---------------------------------------------------------------------------------------------------------
+# -- logarithms ------------------------------------------------------------------------------------------------------
 
 
 @rewrite("stabilize", log)
@@ -89,7 +89,16 @@ def exp_over_sum(node: Apply, facts: Facts) -> Any:
     return Softmax(axes[0])(top.inputs[0])
 
 
-# -- the loss -----------------------------------------------------------------------------------------------------------
+@rewrite("stabilize", Softmax, LogSoftmax)
+def softmax_of_shifted(node: Apply, facts: Facts) -> Any:
+    """The softmax does not change when each row is shifted: the op takes care of large values itself."""
+    shifted = made_by(node.inputs[0], sub)
+    if shifted is None or shifted.inputs[1].type.shape[node.op.at(node.inputs[0].type.ndim)] != 1:  # type: ignore[attr-defined]
+        return None
+    return node.op(shifted.inputs[0])
+
+
+# -- the loss --------------------------------------------------------------------------------------------------------
 
 
 @rewrite("stabilize", AdvancedSubtensor)
@@ -122,7 +131,7 @@ def crossentropy_of_softmax(node: Apply, facts: Facts) -> Any:
     return CrossentropySoftmax1Hot()(inner.inputs[0], node.inputs[1])[0]
 
 
-# -- its gradient -------------------------------------------------------------------------------------------------------
+# -- its gradient ----------------------------------------------------------------------------------------------------
 
 
 def one_hot_cotangent(dy: Variable, y: Variable, facts: Facts) -> tuple[Variable, Variable] | None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-
 from symtensor.graph.types import is_float
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import constant
-from symtensor.ops.elementwise import ge, inv, sqr, switch
+from symtensor.ops.elementwise import add, ge, inv, mul, neg, sqr, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, sqrt, tanh
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import pattern, rewrite, rules
 
-x, y = pattern("x y")
+x, y, a = pattern("x y a")
 
 
 def real(x: Variable, **_: Variable) -> bool:
@@ -26,15 +25,15 @@ def real(x: Variable, **_: Variable) -> bool:
     return is_float(x.type.dtype)
 
 
-# -- logarithms and exponentials ----------------------------------------------------------------------------------------
+# -- logarithms and exponentials -------------------------------------------------------------------------------------
 
-rules("stabilize", (log(1 + exp(x)), softplus(x)), (log1p(exp(x)), softplus(x)), (log(exp(x) + exp(y)), logaddexp(x, y)),
-      when=real)
+rules("stabilize", (log(1 + exp(x)), softplus(x)), (log1p(exp(x)), softplus(x)),
+      (log(exp(x) + exp(y)), logaddexp(x, y)), when=real)
 rules("stabilize", (log(1 + x), log1p(x)), (log(1 - x), log1p(-x)), when=real)
 rules("stabilize", (exp(x) - 1, expm1(x)), (exp(x) + -1, expm1(x)), (1 - exp(x), -expm1(x)), when=real)
 rules("stabilize", (log(exp(x)), x), (log1p(expm1(x)), x), when=real)
 
-# -- the logistic family ------------------------------------------------------------------------------------------------
+# -- the logistic family ---------------------------------------------------------------------------------------------
 
 rules("stabilize", (1 / (1 + exp(-x)), sigmoid(x)), (inv(1 + exp(-x)), sigmoid(x)), (1 / (1 + exp(x)), sigmoid(-x)),
       (inv(1 + exp(x)), sigmoid(-x)), (exp(x) / (1 + exp(x)), sigmoid(x)), (exp(-x) / (1 + exp(-x)), sigmoid(-x)),
@@ -45,7 +44,44 @@ rules("stabilize", (log(sigmoid(x)), -softplus(-x)), (1 - sigmoid(x), sigmoid(-x
       (sigmoid(x) / (1 - sigmoid(x)), exp(x)), when=real)
 rules("stabilize", ((exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)), when=real)
 
-# -- roots --------------------------------------------------------------------------------------------------------------
+# Gradients of log(sigmoid(x)) divide by what may be 0, and multiply with it again.
+rules("stabilize", ((a / sigmoid(x)) * sigmoid(x), a), ((a / exp(x)) * exp(x), a),
+      name="divide_and_multiply", when=real)
+
+
+@rewrite("stabilize", mul)
+def gradient_of_log_odds(node: Apply, facts: Facts) -> Any:
+    """(a / s - b / (1 - s)) s (1 - s), with s = sigmoid(x), is a (1 - s) - b s: what binary cross-entropy gives."""
+    factors = [v for v in node.inputs if v.owner is not None and v.owner.op is sigmoid]
+    rest = [v for v in node.inputs if v not in factors]
+    if len(factors) != 2 or not rest or (facts.intern(neg(_argument(factors[0]))) is not _argument(factors[1]) \
+            and facts.intern(neg(_argument(factors[1]))) is not _argument(factors[0])):
+        return None
+    for at, value in enumerate(rest):
+        product = _spread(value, factors, 3)
+        if product is not None:
+            return mul(product, *rest[:at], *rest[at + 1:]) if len(rest) > 1 else product
+    return None
+
+
+def _argument(variable: Variable) -> Any:
+    return variable.owner.inputs[0] if variable.owner is not None else None
+
+
+def _spread(value: Variable, factors: list[Variable], depth: int) -> Variable | None:
+    """``value * factors[0] * factors[1]`` where value is a sum of quotients by the factors; None where it is not."""
+    node = value.owner
+    if node is None or depth == 0:
+        return None
+    if node.op is true_div and node.inputs[1] in factors:
+        return mul(node.inputs[0], factors[1 - factors.index(node.inputs[1])])
+    if node.op not in (add, sub, neg):
+        return None
+    terms = [_spread(v, factors, depth - 1) for v in node.inputs]
+    return node.op(*terms) if all(term is not None for term in terms) else None
+
+
+# -- roots -----------------------------------------------------------------------------------------------------------
 
 rules("stabilize", (sqrt(sqr(x)), abs(x)), when=real)
 
@@ -58,9 +94,9 @@ def exp_of_log(node: Apply, facts: Facts) -> Any:
         return None
     value = inner.inputs[0]
     if inner.op is softplus:
-        return 1 + exp(value)
+        return add(1, exp(value))
     nan = constant(math.nan, dtype=node.outputs[0].type.dtype)
-    return switch(ge(value, 0), value, nan) if inner.op is log else switch(ge(value, -1), 1 + value, nan)
+    return switch(ge(value, 0), value, nan) if inner.op is log else switch(ge(value, -1), add(1, value), nan)
 
 
 @rewrite("stabilize", log)

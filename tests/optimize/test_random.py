@@ -1,0 +1,114 @@
+"""Optimized graphs equal unoptimized ones on random graphs, with and without assumed dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symtensor import tensor as T
+from symtensor.autodiff.gradient import grad
+from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.variable import Variable
+from symtensor.ops.elementwise import add, clip, maximum, minimum, mul, neg, sqr, sub, switch, true_div
+from symtensor.ops.elementwise_math import exp, log1p, sigmoid, softplus, tanh
+from symtensor.optimize.pipeline import optimize
+from tests.optimize.graphs import assert_same, evaluate, ops, variable
+
+UNARY = [neg, sqr, tanh, sigmoid, lambda v: exp(-abs(v)), lambda v: log1p(exp(v)), softplus,
+         lambda v: 1 / (1 + exp(-v)),
+         lambda v: -(-v), lambda v: v**2, lambda v: v * 1, lambda v: v + 0, lambda v: v.astype("float64"),
+         lambda v: T.nnet.softmax(v, axis=-1), lambda v: v * 2.0 * 0.5, lambda v: v / 4,
+         lambda v: T.exp(T.log(v * v + 1))]
+BINARY = [add, sub, mul, maximum, minimum, lambda a, b: true_div(a, 1 + sqr(b)), lambda a, b: switch(a > b, a, b),
+          lambda a, b: clip(a, -1.0, 1.0) - b, lambda a, b: a - 0.1 * b]
+
+
+class Maker:
+    """Makes random expressions over two matrices of one shape, a vector for their rows, a column and a scalar."""
+
+    def __init__(self, seed: int, broadcast: bool) -> None:
+        self.rng = np.random.default_rng(seed)
+        rows, columns = (int(self.rng.integers(1, 5)) for _ in range(2))
+        dim = (lambda n: int(self.rng.choice([1, n]))) if broadcast else (lambda n: n)
+        shapes = {"A": (dim(rows), dim(columns)), "B": (dim(rows), dim(columns)), "v": (dim(columns),), "s": ()}
+        self.given: dict[Variable, np.ndarray] = {}
+        for name, shape in shapes.items():
+            kind = "float32" if self.rng.random() < 0.3 else "float64"
+            self.given[variable(kind, len(shape), name)] = self.rng.normal(size=shape).astype(kind)
+        static = variable("float64", 2, "c", (None, 1))
+        self.given[static] = self.rng.normal(size=(rows, 1))
+        self.inputs = list(self.given)
+        self.pool = list(self.inputs)
+
+    def pick(self, rank: int | None = None) -> Variable:
+        fits = [v for v in self.pool if rank is None or v.type.ndim == rank]
+        return fits[int(self.rng.integers(len(fits)))]
+
+    def step(self) -> None:
+        kind = self.rng.random()
+        v = self.pick()
+        if kind < 0.35:
+            new = UNARY[int(self.rng.integers(len(UNARY)))](v) if v.type.ndim else tanh(v)
+        elif kind < 0.75:
+            new = BINARY[int(self.rng.integers(len(BINARY)))](v, self.pick())
+        elif kind < 0.85:
+            new = v.sum(axis=int(self.rng.integers(v.type.ndim)), keepdims=True) if v.type.ndim == 2 else v * 0.5
+        elif kind < 0.9:
+            new = v.max() if v.type.ndim else -v
+        elif kind < 0.95 and v.type.ndim == 2:
+            new = T.dot(v, v.T).sum(axis=0).sum() + v
+        else:
+            new = v.reshape(v.shape) if v.type.ndim else v.dimshuffle("x", "x")
+        self.pool.append(new)
+
+    def outputs(self, steps: int) -> list[Variable]:
+        for _ in range(steps):
+            self.step()
+        return [self.pool[-1], self.pick(), self.pool[-2]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_equal_dimensions(seed):
+    maker = Maker(seed, broadcast=False)
+    outputs = maker.outputs(15)
+    assert_same(outputs, maker.given, rtol=2e-4)
+    assert_same(outputs, maker.given, rtol=2e-4, level="fast_compile")
+
+
+@pytest.mark.parametrize("seed", range(40, 80))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_broadcasting_at_run_time(seed):
+    """Without assumptions the graph is right whatever dimension is 1; with them a guard says where it is not."""
+    maker = Maker(seed, broadcast=True)
+    outputs = maker.outputs(12)
+    try:
+        evaluate(outputs, maker.given)
+    except ValueError:
+        pytest.skip("the shapes do not fit")
+    assert_same(outputs, maker.given, rtol=2e-4, assume=False)
+    graph, _ = optimize(FunctionGraph.build(maker.inputs, outputs))
+    sides = evaluate([dim for guard in graph.guards for dim in (guard.left, guard.right)], maker.given)
+    if all(left == right for left, right in zip(sides[::2], sides[1::2], strict=True)):
+        assert_same(outputs, maker.given, rtol=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(80, 100))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_gradients(seed):
+    maker = Maker(seed, broadcast=False)
+    cost = sum(output.astype("float64").mean() for output in maker.outputs(8))
+    gradients = grad(cost, maker.inputs, disconnected_inputs="ignore")
+    assert_same([cost, *gradients], maker.given, rtol=2e-4)
+    assert_same([cost, *gradients], maker.given, rtol=2e-4, assume=False)
+
+
+def test_deterministic():
+    """The same program gives the same graph, node for node."""
+
+    def made():
+        maker = Maker(7, broadcast=False)
+        graph, log = optimize(FunctionGraph.build(maker.inputs, maker.outputs(40)))
+        return ops(graph), [(firing.rule, firing.step) for firing in log]
+
+    assert made() == made()
