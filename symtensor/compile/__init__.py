@@ -1,0 +1,1 @@
+"""`function` and what belongs to it: inputs and outputs, modes, shared variables, calls, profiles, pickling."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,6 +58,8 @@ class Arguments:
     def _named(self, name: str) -> int:
         found = self._by_name.get(name)
         if found is None:
+            import difflib  # only a mistake needs it: import time
+
             near = difflib.get_close_matches(name, self._by_name, n=1)
             hint = f"did you mean {near[0]!r}? The" if near else "its"
             raise TypeError(f"{self.label} has no input named {name!r}; {hint} inputs are {self.names()}")

@@ -26,7 +26,8 @@ class In:
     allow_downcast : True: values lose precision where needed; False: never; None: only Python floats to
         floatX.
     autoname : whether the name of ``variable`` is taken where ``name`` is not given.
-    implicit : the caller cannot pass it; ``value`` says what it is.
+    implicit : the caller cannot pass it, ``value`` says what it is; by default so where ``value`` is a shared
+        variable.
 
     >>> from symtensor import In, function, tensor as T
     >>> x, y = T.dscalars("x", "y")
@@ -65,8 +66,8 @@ class In:
         self.strict = strict
         self.allow_downcast = allow_downcast
         self.autoname = autoname
-        self.implicit = bool(implicit)
         self.shared = shared or isinstance(value, (Container, SharedVariable))
+        self.implicit = self.shared if implicit is None else bool(implicit)
 
     def replaced(self, **fields: Any) -> In:
         """A copy with some fields replaced."""

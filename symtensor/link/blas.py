@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Blas", "find", "install"]
+__all__ = ["Blas", "candidates", "find", "install"]
 
 _NAMES = tuple(f"cblas_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sdcz")
 _ONE_THREAD = ("openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads")
@@ -47,7 +47,7 @@ def install(runtime: Any) -> None:
 @functools.cache
 def find() -> Blas | None:
     """The BLAS in use, or None. Loaded once per process."""
-    for path, prefix in _candidates():
+    for path, prefix in candidates():
         try:
             handle = ctypes.CDLL(path)
         except OSError:
@@ -58,7 +58,8 @@ def find() -> Blas | None:
     return None
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
+def candidates() -> Iterator[tuple[str, str]]:
+    """The libraries to try, in order, with what their names of functions begin with."""
     spec = importlib.util.find_spec("scipy_openblas32")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(place).glob("lib/*scipy_openblas*")):
@@ -72,7 +73,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 def _bound(handle: Any, path: str, prefix: str) -> Blas | None:
     """None where the library lacks a function, or has 64-bit integers."""
-    functions = [getattr(handle, prefix + name, None) for name in _NAMES]
+    functions: list[Any] = [getattr(handle, prefix + name, None) for name in _NAMES]
     if None in functions:
         return None
     version = ""
@@ -99,6 +100,7 @@ def _is_right(dgemm: Any) -> bool:
     return list(c) == [19, 22, 43, 50]
 
 
+@functools.cache  # keeps it loaded
 def _blocked() -> Any:
     from symtensor.link import cache, toolchain
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from symtensor.config import config
 from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, find_compiler, flags
 
-__all__ = ["Library", "clear", "folder", "library"]
+__all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "unsafe"]
 
 _NAME, _DIGEST = "program.so", "digest"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
@@ -62,7 +62,7 @@ class Library:
 
     def __del__(self) -> None:
         handle = getattr(self, "handle", None)
-        if handle is not None and not sys.is_finalizing():
+        if handle is not None and sys is not None and not sys.is_finalizing():  # None: the interpreter is ending
             import _ctypes
 
             if hasattr(_ctypes, "dlclose"):
@@ -115,7 +115,7 @@ def _headers() -> str:
     return "".join(path.read_text(encoding="utf-8") for path in sorted(HEADERS.glob("*.h")))
 
 
-# -- one entry ----------------------------------------------------------------------------------------------------------
+# -- one entry -----------------------------------------------------------------------------------------------------
 
 
 def _stored(place: Path, key: str) -> Library | None:
@@ -123,6 +123,10 @@ def _stored(place: Path, key: str) -> Library | None:
     try:
         expected = (place / key / _DIGEST).read_bytes()
         content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(place / key):
+            _discard(place / key)
+        return None
     except OSError:
         return None
     if hashlib.sha256(content).hexdigest().encode() != expected:
@@ -150,7 +154,7 @@ def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Libra
         if place == _private_folder.existing or not _is_full(place):
             raise
         reason = "the disk is full"
-    except OSError as error:
+    except (OSError, ImportError) as error:
         if place == _private_folder.existing:
             raise
         reason = str(error)
@@ -168,13 +172,11 @@ def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Li
         digest = hashlib.sha256((work / _NAME).read_bytes()).hexdigest()
         with open(os.open(work / _DIGEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(digest)
-        for _ in range(3):
-            with contextlib.suppress(OSError):  # another process was first: its entry serves, if it is good
-                os.rename(work, place / key)
-            found = _stored(place, key)
-            if found is not None:
-                return found
-        raise OSError(f"{place / key} cannot be written and read back, or the loader refuses it")
+        library = Library(work / _NAME, key)
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(work, place / key)
+        library.path = place / key / _NAME
+        return library
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -198,7 +200,7 @@ def _is_full(place: Path) -> bool:
     return False
 
 
-# -- the folder ---------------------------------------------------------------------------------------------------------
+# -- the folder ----------------------------------------------------------------------------------------------------
 
 
 def folder() -> Path:
@@ -250,9 +252,11 @@ class _PrivateFolder:
     """A temporary folder for this process and its forks, made at first need and removed at exit."""
 
     existing: Path | None = None
+    reason = ""
 
     def __call__(self, reason: str) -> Path:
         if self.existing is None:
+            self.reason = reason
             self.existing = Path(tempfile.mkdtemp(prefix="symtensor-"))
             atexit.register(self._remove, os.getpid())
             warnings.warn(f"compiled programs are kept for this process only: {reason}", RuntimeWarning, stacklevel=2)
@@ -266,9 +270,24 @@ class _PrivateFolder:
 _private_folder = _PrivateFolder()
 
 
+def private_reason() -> str:
+    """Why this process does not use the lasting cache; empty when it does."""
+    return _private_folder.reason
+
+
+def entries(place: Path) -> list[Path]:
+    """The entries of a cache folder."""
+    return sorted(path for path in place.iterdir() if _ENTRY.fullmatch(path.name) and path.is_dir())
+
+
+def forget(library: Library) -> None:
+    """Delete one program from the disk; it goes on working while it is loaded."""
+    shutil.rmtree(library.path.parent, ignore_errors=True)
+
+
 def clear() -> int:
-    """Delete every entry of the cache; the number of entries. Loaded programs go on working."""
-    ours = [path for path in folder().iterdir() if path.is_dir() and _ENTRY.fullmatch(path.name)]
+    """Delete every program from the disk; their number. Loaded ones go on working."""
+    ours = entries(folder())
     for entry in ours:
         shutil.rmtree(entry, ignore_errors=True)
     return len(ours)

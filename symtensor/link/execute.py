@@ -34,7 +34,7 @@ and gives
 and defines
 
     self._convert(index, value) -> ndarray      called for a value that is not at once usable: returns an array of the
-                                                input's dtype and rank (any layout: it is copied where needed), or raises
+                                                input's dtype and rank (in any layout), or raises
     self._bind(args, kwargs) -> sequence        called when there are keywords, or not one argument per explicit input:
                                                 all explicit inputs in order, or raises
     self._failed(code, node, values, arrays)    must raise; arrays are all inputs of the program (shared ones last);
@@ -63,9 +63,12 @@ from symtensor.link.errors import checked_output, run_time_error
 from symtensor.link.execute_ctypes import NeedsGeneral, ProgramFailure
 
 try:
-    from symtensor.link.runtime import _runtime as extension
-except ImportError:  # not built: ctypes serves
+    from symtensor.link.runtime import _runtime as extension  # type: ignore[attr-defined]
+
+    extension_error = ""
+except ImportError as _error:  # not built: ctypes serves
     extension = None  # type: ignore[assignment]
+    extension_error = str(_error)
 
 __all__ = ["CallerBase", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "extension", "load", "start",
            "usable_threads"]
@@ -108,7 +111,7 @@ def _perform(nodes: Sequence[Any], index: int, arrays: list[np.ndarray[Any, Any]
         raise run_time_error(error, node, arrays) from error
 
 
-# -- the runtime --------------------------------------------------------------------------------------------------------
+# -- the runtime ---------------------------------------------------------------------------------------------------
 
 
 def start() -> None:

@@ -9,8 +9,8 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class NeedsGeneral(Exception):
     """The program met run-time broadcasting that it was not made for; its general variant must run."""
 
 
-# -- the structures of symtensor.h --------------------------------------------------------------------------------------
+# -- the structures of symtensor.h ---------------------------------------------------------------------------------
 
 
 class _Input(ctypes.Structure):
@@ -248,7 +248,7 @@ def _view(spec: Spec, value: Any) -> Array:
     return np.ndarray(tuple(shape), spec[0], memory, -low, tuple(strides))
 
 
-# -- calls --------------------------------------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------------------------
 
 
 class Lock:
@@ -275,6 +275,26 @@ class Lock:
         self.release()
 
 
+@contextmanager
+def _all_held(locks: list[Lock]) -> Iterator[None]:
+    """Waits only while it holds none of them: callers that already hold locks are not deadlocked."""
+    first, held = 0, 0
+    while locks and held < len(locks):
+        locks[first].acquire()
+        held = 0
+        while held < len(locks) and (held == first or locks[held].acquire(blocking=False)):
+            held += 1
+        if held < len(locks):
+            for lock in {*locks[:held], locks[first]}:
+                lock.release()
+            first = held
+    try:
+        yield
+    finally:
+        for lock in locks:
+            lock.release()
+
+
 class Caller:
     """As the extension's Caller."""
 
@@ -299,15 +319,12 @@ class Caller:
         self._plan = (program, tuple(containers), tuple(targets), unpack, tuple(python_floats), n_args, n_results)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        program, containers, targets, unpack, python_floats, n_args, n_results = self._plan
+        program, containers, _, _, python_floats, n_args, _ = self._plan
         if kwargs or len(args) != n_args:
             args = tuple(self._bind(args, kwargs))  # type: ignore[attr-defined]
         arrays = [self._argument(program.inputs[k], k, value, python_floats[k]) for k, value in enumerate(args)]
-        ordered = sorted({id(one.lock): one.lock for one in containers}.items())
         try:
-            with ExitStack() as locks:
-                for _, lock in ordered:
-                    locks.enter_context(lock)
+            with _all_held([lock for _, lock in sorted({id(one.lock): one.lock for one in containers}.items())]):
                 return self._run_locked(arrays)
         except NeedsGeneral:
             return self._general(list(args))  # type: ignore[attr-defined]

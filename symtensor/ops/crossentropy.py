@@ -19,7 +19,7 @@ from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.elementwise import abs_, add, cast, eq, gt, mul, neg, sqr, sub, switch, true_div
 from symtensor.ops.elementwise_math import log, sigmoid, softplus
-from symtensor.ops.elemwise import composite
+from symtensor.ops.elemwise import composite, upgrade_to_float
 from symtensor.ops.reduce import max, sum
 from symtensor.ops.shape import shape_of
 
@@ -340,6 +340,8 @@ def binary_crossentropy(output: Any, target: Any) -> Variable:
 
 
 def _sigmoid_binary_body(x: Variable, t: Variable) -> Variable:
+    dtype = upgrade_to_float(x.type.dtype, t.type.dtype)
+    x, t = cast(x, dtype), cast(t, dtype)
     return add(softplus(neg(abs_(x))), mul(x, sub(gt(x, _zero(x)), t)))
 
 

@@ -51,6 +51,9 @@ class Dot(Op):
 
     __props__ = ()
 
+    def __str__(self) -> str:
+        return "dot"
+
     def make_node(self, x: Any, y: Any) -> Apply:
         x, y = _common(as_tensor_variable(x), as_tensor_variable(y))
         if x.type.ndim not in (1, 2) or y.type.ndim not in (1, 2):

@@ -51,7 +51,7 @@ from symtensor.ops.elementwise_compare import (
     zero_gradient,
 )
 from symtensor.ops.elementwise_text import DIVISION, EXTREMA, POWER
-from symtensor.ops.elemwise import C_TYPES, Elemwise, elementwise
+from symtensor.ops.elemwise import C_TYPES, Elemwise, composite, elementwise
 
 __all__ = [
     "abs_", "add", "and_", "broadcast_dim", "cast", "ceil", "clip", "divide", "eq", "floor", "ge", "gt", "int_div",
@@ -276,11 +276,17 @@ def _clip_grad(g: Variable, y: Variable, x: Variable, low: Variable, high: Varia
     return [switch(over, 0, inside), switch(over, 0, switch(under, g, 0)), switch(over, g, 0)]
 
 
-clip = elementwise(
-    "clip", {"bool": "({0} | {1}) & {2}", "*": "ST_MIN(ST_MAX({0}, {1}), {2})"},
-    numpy=lambda x, low, high: np.minimum(np.maximum(x, low), high), grad=_clip_grad, nin=3, accepts="biuf",
-    support=EXTREMA, sample=((-3.0, 3.0), (-1.01, -1.0), (1.0, 1.01)), smooth=False,
-    doc="clip(x, min, max): x limited to [min, max]; max wins where min > max. On the bounds the gradient goes to x.",
+def _clip(x: Variable, low: Variable, high: Variable) -> Variable:
+    dtype = upcast(x.type.dtype, low.type.dtype, high.type.dtype)
+    result: Variable = minimum(maximum(cast(x, dtype), cast(low, dtype)), cast(high, dtype))
+    return result
+
+
+clip = composite(
+    "clip", _clip, numpy=np.clip, grad=_clip_grad, nin=3, accepts="biuf",
+    sample=((-3.0, 3.0), (-1.01, -1.0), (1.0, 1.01)), smooth=False,
+    doc="clip(x, min, max): x limited to [min, max]; max wins where min > max. On the bounds the gradient goes "
+        "to x.",
 )
 
 

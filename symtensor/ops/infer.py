@@ -47,6 +47,7 @@ class ShapeInference:
         self.interner = interner
         self.assume = assume
         self.guards: list[Guard] = []
+        self.unions = 0  # how many: what was found out about shapes may be more after a further one
         self._shapes: dict[Variable, Dims] = {}
         self._ranks: dict[Variable, tuple[int, ...]] = {}
         self._number = {variable: index for index, variable in enumerate(inputs)}
@@ -202,6 +203,7 @@ class ShapeInference:
         if self._rank(b) < self._rank(a):
             a, b = b, a
         self._parent[b] = a
+        self.unions += 1
         self._simplifier.forget()
         return a
 

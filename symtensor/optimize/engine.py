@@ -14,7 +14,7 @@ from typing import Any
 from symtensor.config import config
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
-from symtensor.graph.trace import made_at
+from symtensor.graph.trace import describe_origin, made_at
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
@@ -97,6 +97,18 @@ class RuleIndex:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self._found: dict[Any, tuple[Rule, ...]] = {}
+        self._whole: dict[Any, tuple[Rule, ...]] = {}
+        self.any_whole = any(rule.whole for rule in rules)
+
+    def whole(self, op: Any) -> tuple[Rule, ...]:
+        """Those of `of` that look at the whole graph."""
+        if not self.any_whole:
+            return ()
+        key = op if op.__props__ is None else type(op)
+        found = self._whole.get(key)
+        if found is None:
+            found = self._whole[key] = tuple(rule for rule in self.of(op) if rule.whole)
+        return found
 
     def of(self, op: Any) -> tuple[Rule, ...]:
         """The rules to try on nodes of ``op``, in order."""
@@ -127,11 +139,15 @@ class Rewriter:
         self._targets: dict[Apply, tuple[Variable, ...]] = {}
         self._chain: dict[Apply, tuple[str, ...]] = {}
         self._changed = False
+        self._unions = 0
 
     def run(self, graph: FunctionGraph) -> FunctionGraph:
         """The graph after the rules."""
         for _ in range(_ROUNDS):
             self._changed = False
+            if self._unions != self.facts.inference.unions:  # more dimensions are known to be equal
+                self._unions = self.facts.inference.unions
+                self._settled.clear()
             self.facts.look_at(graph)
             self._normal.clear()
             for node in toposort(graph.outputs):
@@ -141,7 +157,7 @@ class Rewriter:
             # What guards compare stays as it is: the equalities it may be simplified by are those it is to check.
             dims = [dim for guard in graph.guards for dim in (guard.left, guard.right)]
             graph = graph.with_roots([*map(self._form, graph.outputs), *dims])
-            if not any(rule.whole for rule in self.index.rules):
+            if not self.index.any_whole:
                 break
         return graph
 
@@ -184,23 +200,39 @@ class Rewriter:
         """What the node becomes when its inputs are in normal form and one rule is applied; None: it is normal."""
         inputs = [self._form(variable) for variable in node.inputs]
         if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
-            equal = self.facts.interner.node(node, inputs)
+            equal = self._with_inputs(node, inputs)
             if node in self._chain:
                 self._chain.setdefault(equal, self._chain[node])
             if equal is not node:
                 return equal.outputs
         return self._fire(node)
 
+    def _with_inputs(self, node: Apply, inputs: Sequence[Variable]) -> Apply:
+        """The node on other inputs. Their types may show that it cannot run: the error names the user's line."""
+        try:
+            return self.facts.interner.node(node, inputs)
+        except (TypeError, ValueError, IndexError) as error:
+            place = describe_origin(node.origin)
+            raise type(error)(f"{error}{f' (made at {place})' if place else ''}") from None
+
     def _fire(self, node: Apply) -> tuple[Variable, ...] | None:
-        settled = node in self._settled
-        for rule in self.index.of(node.op):
-            if settled and not rule.whole:
-                continue
-            with made_at(node.origin):
+        rules = self.index.whole(node.op) if node in self._settled else self.index.of(node.op)
+        if not rules:
+            return None
+        with made_at(node.origin):
+            return self._first(node, rules)
+
+    def _first(self, node: Apply, rules: Sequence[Rule]) -> tuple[Variable, ...] | None:
+        """What the first rule that applies makes of the node."""
+        for rule in rules:
+            try:
                 result = rule.apply(node, self.facts)
-                if result is None:
-                    continue
-                outputs = self._fitted(rule, node, result)
+            except (TypeError, ValueError, IndexError) as error:
+                self._report(f"rule {rule.name} ({rule.place}) fails at {node}: {error}")
+                continue
+            if result is None:
+                continue
+            outputs = self._fitted(rule, node, result)
             if outputs is None or all(new is old for new, old in zip(outputs, node.outputs, strict=True)):
                 continue
             chain = (*self._chain.get(node, ()), rule.name)

@@ -261,7 +261,7 @@ def _emit(graph: FunctionGraph, group: Group, made: dict[Variable, Variable], us
         return
     for old, new in zip(outputs, fused.outputs, strict=True):
         made[old] = new
-        log.append(Firing("fusion", "fuse", "optimize/fusion.py", old, new))
+        log.append(Firing("fusion", "loop", f"optimize/fusion.py:{fuse.__code__.co_firstlineno}", old, new))
 
 
 def _program(group: Group, made: dict[Variable, Variable], users: dict[Variable, list],

@@ -12,6 +12,7 @@ from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
+from symtensor.optimize.fusion import fuse
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 
 __all__ = ["LEVELS", "PIPELINE", "optimize"]
@@ -105,29 +106,18 @@ def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterab
         inference.run(graph.order)
     facts = Facts(graph, inference)
     guarded = 0
+    rewriters = {step: Rewriter(step, selection.tables[step], facts, log) for step in selection.steps
+                 if step not in _PASSES}
     for step in selection.steps:
         graph, guarded = graph.with_guards(inference.guards[guarded:]), len(inference.guards)
         before = graph
-        graph = _PASSES.get(step, _rewrite)(step, graph, facts, selection, log)
+        graph = rewriters[step].run(graph) if step in rewriters else _PASSES[step](graph, facts, log)
         if config.check_pipeline:
             check(step, before, graph)
     return graph.with_guards(inference.guards[guarded:]), log
 
 
-Pass = Callable[[str, FunctionGraph, Facts, Selection, Log], FunctionGraph]
-
-
-def _rewrite(step: str, graph: FunctionGraph, facts: Facts, selection: Selection, log: list[Firing]) -> FunctionGraph:
-    return Rewriter(step, selection.tables[step], facts, log).run(graph)
-
-
-def _fusion(step: str, graph: FunctionGraph, facts: Facts, selection: Selection, log: list[Firing]) -> FunctionGraph:
-    from symtensor.optimize.fusion import fuse
-
-    return fuse(graph, facts, log)
-
-
-_PASSES: dict[str, Pass] = {"fusion": _fusion}
+_PASSES: dict[str, Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]] = {"fusion": fuse}
 
 
 def check(step: str, before: FunctionGraph, after: FunctionGraph) -> None:

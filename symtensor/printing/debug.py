@@ -80,7 +80,7 @@ class _Tree:
                 continue
             last = len(node.inputs) - 1
             for index in range(last, -1, -1):
-                bar = "   " if index == last else " | "
+                bar = "  " if index == last else " |"
                 stack.append((node.inputs[index], f"{below} |", below + bar, level + 1))
 
     def _leaf(self, variable: Variable) -> str:

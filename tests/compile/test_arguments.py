@@ -295,3 +295,16 @@ def test_zero_arguments_and_empty_arrays(mode: Mode) -> None:
     grown, total = f(np.zeros((0, 3)))
     assert grown.shape == (0, 3)
     assert total == 0
+
+
+def test_many_inputs_outputs_and_states(mode: Mode) -> None:
+    xs = [T.dscalar(f"x{k}") for k in range(20)]
+    ws = [shared(np.full(k % 3 + 1, float(k)), f"w{k}") for k in range(15)]
+    f = function(xs, [x + w for x, w in zip(xs, ws, strict=False)] + xs, updates=[(w, w + x) for x, w in
+                 zip(xs, ws, strict=False)], mode=mode)
+    for call in range(1, 3):
+        results = f(*range(20))
+        assert len(results) == 35
+        assert [int(r.ravel()[0]) for r in results] == [k * (call + 1) for k in range(15)] + list(range(20))
+    assert [w.get_value()[0] for w in ws] == [3.0 * k for k in range(15)]
+    assert f(*range(10), **{f"x{k}": k for k in range(10, 20)})[34] == 19

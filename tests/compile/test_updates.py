@@ -181,11 +181,16 @@ def test_state_first_then_argument(mode: Mode) -> None:
 
 def test_input_on_a_shared_container(mode: Mode) -> None:
     w, s, x = shared(2.0, "w"), T.dscalar("s"), T.dscalar("x")
-    f = function([x, In(s, value=w)], s * x, mode=mode)
+    f = function([In(s, value=w), x], s * x, mode=mode)
     assert f(3) == 6
     w.set_value(5.0)
-    assert f(3) == 15
-    assert f(3, 1) == 3
+    assert f(x=3) == 15
+    assert f["s"] == 5
+    with pytest.raises(TypeError, match=r"takes 1 argument \(x\), got 2"):
+        f(3, 1)
+    passable = function([x, In(s, value=w, implicit=False)], s * x, mode=mode)
+    assert passable(3) == 15
+    assert passable(3, 1) == 3
     assert w.get_value() == 5
     g = function([x, In(s, value=w, update=s + x)], s + w, mode=mode)
     assert g(1) == 10

@@ -68,8 +68,8 @@ HOST = main("""
     for (int64_t i = 0; i < n; i++) o[i] = *(double *)(out.data + i * out.strides[0]) + 1;
     memset(t, 0xff, (size_t)n * 8);""")
 
-FAILS = main("call->error.code = 3; call->error.node = 7; call->error.values[0] = -5; call->error.values[7] = 1LL << 40;"
-             "NEW(0, 1000); return ST_FAILED;")
+FAILS = main("call->error.code = 3; call->error.node = 7; call->error.values[0] = -5;"
+             "call->error.values[7] = 1LL << 40; NEW(0, 1000); return ST_FAILED;")
 GENERAL = main("return ST_GENERAL;")
 NO_MEMORY = main("return ST_MEMORY;")
 

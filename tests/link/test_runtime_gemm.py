@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import runtime_programs as programs
+
 from symtensor.link import blas, execute
 
 pytestmark = [pytest.mark.compiler, programs.needs_compiler]
@@ -156,7 +156,9 @@ def test_nan_and_infinity_pass_through(product: str) -> None:
     a[3, 4], a[5, 6], b[7, 8] = np.nan, np.inf, -np.inf
     c = np.zeros((70, 50))
     gemm(1, a, b, 0, c)
-    np.testing.assert_array_equal(c, a @ b)
+    with np.errstate(invalid="ignore"):
+        expected = a @ b
+    np.testing.assert_array_equal(c, expected)
 
 
 def test_the_blas_found_is_the_one_used() -> None:
@@ -164,7 +166,7 @@ def test_the_blas_found_is_the_one_used() -> None:
     found = blas.find()
     if found is None:
         pytest.skip("no BLAS")
-    assert len(found.addresses) == 8 and all(found.addresses)
+    assert [bool(address) for address in found.addresses] == [True] * 8
 
 
 def test_speed_is_printed(product: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import runtime_programs as programs
 from runtime_programs import SCALAR, VECTOR, code, function
+
 from symtensor.graph.shared import Container
 from symtensor.link import execute
 
 pytestmark = [pytest.mark.compiler, programs.needs_compiler]
+pytestmark.append(pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"))
 
 
 @pytest.fixture(autouse=True, params=["extension", "ctypes"])
@@ -134,7 +135,7 @@ def test_updates_are_atomic(inplace: bool) -> None:
     np.testing.assert_array_equal(a.value, 1200.0)
 
 
-# -- locks --------------------------------------------------------------------------------------------------------------
+# -- locks ---------------------------------------------------------------------------------------------------------
 
 
 def test_lock_is_reentrant_and_exclusive() -> None:
@@ -168,7 +169,7 @@ def test_setup_waits_for_the_holder_of_the_old_lock() -> None:
     program = execute.load(code(programs.STEP, [VECTOR] * 3, [VECTOR] * 3))
     with a.lock:
         call = function(program, containers=[a, b], targets=[0, 1], unpack=1)
-    assert isinstance(a.lock, execute.Lock) and isinstance(b.lock, execute.Lock)
+    assert {type(a.lock), type(b.lock)} == {execute.Lock}
     lock = a.lock
     function(program, containers=[a, b], targets=[0, 1], unpack=1)
     assert a.lock is lock

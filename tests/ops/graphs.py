@@ -47,8 +47,10 @@ def dims_of(node, inputs, outputs):
     """Variables for the dimensions of inputs and (inferred) outputs, and the values they depend on."""
     fresh = {v: v for v in node.inputs if not isinstance(v, Constant)}
     given = {v: a for v, a in zip(node.inputs, inputs) if v in fresh}
-    shapes = [tuple(T.constant(d, dtype="int64") if s is not None else T.lscalar() for d, s in zip(a.shape, v.type.shape))
-              for v, a in zip(node.inputs, inputs)]
+    shapes = [
+        tuple(T.constant(d, dtype="int64") if s is not None else T.lscalar() for d, s in zip(a.shape, v.type.shape))
+        for v, a in zip(node.inputs, inputs)
+    ]
     for shape, array in zip(shapes, inputs):
         given.update({v: np.asarray(d) for v, d in zip(shape, array.shape) if not isinstance(v, Constant)})
     return shapes, given
@@ -67,7 +69,7 @@ def check_promises(node, inputs, outputs):
         assert tuple(int(v) for v in evaluate(dims, given, False)) == array.shape, f"{node}: {array.shape}"
     if hasattr(op, "checks"):
         for good, code, values in op.checks(node, [*shapes, *inferred]):
-            assert good.type.dtype == "bool" and good.type.ndim == 0
+            assert (good.type.dtype, good.type.ndim) == ("bool", 0)
             assert evaluate([good], given, False)[0], f"{node}: {code}"
             assert len(values) <= 8
             evaluate(list(values), given, False)

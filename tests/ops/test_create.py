@@ -34,7 +34,11 @@ def test_alloc():
 def test_alloc_errors():
     v, n = T.dvector("v"), T.lscalar("n")
     for output, values, match in [
-        (C.alloc(v, n), {v: np.zeros(2), n: np.array(3)}, "dimension 0 of the value is 2, which does not broadcast to 3"),
+        (
+            C.alloc(v, n),
+            {v: np.zeros(2), n: np.array(3)},
+            "dimension 0 of the value is 2, which does not broadcast to 3",
+        ),
         (C.alloc(1.0, n), {n: np.array(-1)}, "dimension 0 is -1"),
         (C.alloc(v, n), {v: np.zeros(2), n: np.array(0)}, "does not broadcast to 0"),
     ]:
@@ -89,8 +93,15 @@ numbers = st.integers(-5, 9)
 @given(numbers, numbers, st.integers(-4, 4).filter(bool), st.sampled_from(["int64", "float64", "float32"]))
 def test_arange(start, stop, step, dtype):
     a, b, c = (np.array(v * (1 if dtype == "int64" else 0.3), dtype) for v in (start, stop, step))
-    check(C.arange, lambda a, b, c: np.arange(float(a) if dtype != "int64" else a, b, float(c) if dtype != "int64" else c,
-                                              dtype=dtype), a, b, c)
+    check(
+        C.arange,
+        lambda a, b, c: np.arange(
+            float(a) if dtype != "int64" else a, b, float(c) if dtype != "int64" else c, dtype=dtype
+        ),
+        a,
+        b,
+        c,
+    )
     check(lambda: C.arange(start, stop, step), lambda: np.arange(start, stop, step))
 
 

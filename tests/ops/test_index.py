@@ -27,13 +27,46 @@ BASIC = [
     (s_(None), s_(None, None, 100)), (np.int8(1), np.array(2)), (s_(None), s_(None), s_(None, None, -3)),
 ]
 ADVANCED = [
-    I1, [0, 1, 1], I2 % 2, (s_(None), I2), (s_(None), s_(None), I1), (I1, [0, 1, 2, -1]), (I2 % 2, I2), (0, I2), (I1, 1),
-    (I1, s_(None), 2), (0, s_(None), I1), (I1, s_(None), [3, 2, 1, 0]), (s_(None), I1, 3), (s_(None), 2, I1),
-    (s_(None, None, -1), I1), (s_(None), I1, s_(1, None, 2)), (n_, I1), (I1, n_, I1), (s_(None), I1, n_, I1),
-    (s_(None), n_, I1, I1), (e_, I1), (I1, e_, I1), (s_(None), I1, e_, I1), (I1[:, None], I1[:3]), (I2 % 2, 0, [[1], [2]]),
-    ([], 0), (np.zeros((0, 2), int),), M1, (s_(None), [True, False, True]), M2, (M2, 1), (M2, s_(None, 2)), X > 3, (M1, I1[:1]),
-    (0, [True, True, False]), (s_(None), n_, np.array([True, False, True]), 0), (M1, n_, [1]), (np.uint8([1, 0]), np.int16([2, 2])),
-    (s_(None), np.zeros(3, bool)), (I1[:1], I2),
+    I1,
+    [0, 1, 1],
+    I2 % 2,
+    (s_(None), I2),
+    (s_(None), s_(None), I1),
+    (I1, [0, 1, 2, -1]),
+    (I2 % 2, I2),
+    (0, I2),
+    (I1, 1),
+    (I1, s_(None), 2),
+    (0, s_(None), I1),
+    (I1, s_(None), [3, 2, 1, 0]),
+    (s_(None), I1, 3),
+    (s_(None), 2, I1),
+    (s_(None, None, -1), I1),
+    (s_(None), I1, s_(1, None, 2)),
+    (n_, I1),
+    (I1, n_, I1),
+    (s_(None), I1, n_, I1),
+    (s_(None), n_, I1, I1),
+    (e_, I1),
+    (I1, e_, I1),
+    (s_(None), I1, e_, I1),
+    (I1[:, None], I1[:3]),
+    (I2 % 2, 0, [[1], [2]]),
+    ([], 0),
+    (np.zeros((0, 2), int),),
+    M1,
+    (s_(None), [True, False, True]),
+    M2,
+    (M2, 1),
+    (M2, s_(None, 2)),
+    X > 3,
+    (M1, I1[:1]),
+    (0, [True, True, False]),
+    (s_(None), n_, np.array([True, False, True]), 0),
+    (M1, n_, [1]),
+    (np.uint8([1, 0]), np.int16([2, 2])),
+    (s_(None), np.zeros(3, bool)),
+    (I1[:1], I2),
 ]
 
 
@@ -88,8 +121,13 @@ def test_symbolic_slices(n, start, stop, step):
 
 
 _items = st.one_of(
-    st.integers(-2, 1), st.just(None), st.just(Ellipsis), st.builds(slice, parts, parts, steps),
-    st.lists(st.integers(-2, 1), min_size=1, max_size=3), st.just(np.array([[0], [1]])), st.just(np.array([True, False])),
+    st.integers(-2, 1),
+    st.just(None),
+    st.just(Ellipsis),
+    st.builds(slice, parts, parts, steps),
+    st.lists(st.integers(-2, 1), min_size=1, max_size=3),
+    st.just(np.array([[0], [1]])),
+    st.just(np.array([True, False])),
 )
 
 
@@ -100,8 +138,8 @@ def test_keys_as_numpy(key):
     try:
         wanted = np.asarray(x[key])
     except IndexError:
+        variable = variable_like(x, "x")
         with pytest.raises(IndexError):
-            variable = variable_like(x, "x")
             evaluate([getitem(variable, key)], {variable: x})
         return
     check(lambda x: getitem(x, key), lambda x: wanted, x)
@@ -132,12 +170,20 @@ def test_ops_that_are_made():
 
 def test_part_of_a_view():
     y = np.arange(3.0)
-    check(lambda x, y: set_subtensor(getitem(x, 1).T, y), lambda x, y: np.stack([x[0], np.broadcast_to(y[:, None], (3, 4))]),
-          X, y)
+    check(
+        lambda x, y: set_subtensor(getitem(x, 1).T, y),
+        lambda x, y: np.stack([x[0], np.broadcast_to(y[:, None], (3, 4))]),
+        X,
+        y,
+    )
     check(lambda x: set_subtensor(getitem(x, 0).flatten(), 1.0), lambda x: np.stack([np.ones((3, 4)), x[1]]), X)
     with pytest.raises(TypeError, match="no part of a tensor"):
         set_subtensor(T.matrix("x") + 1, 0)
-    check(lambda x: inc_subtensor(getitem(x, [0, 0]), 1.0, ignore_duplicates=True), lambda x: np.stack([x[0] + 1, x[1]]), X)
+    check(
+        lambda x: inc_subtensor(getitem(x, [0, 0]), 1.0, ignore_duplicates=True),
+        lambda x: np.stack([x[0] + 1, x[1]]),
+        X,
+    )
 
 
 def test_values_of_other_dtypes():
@@ -152,7 +198,7 @@ def test_values_of_other_dtypes():
             T.TensorType("float32", (3,))(), T.TensorType("float32", (2,))())
 
 
-@pytest.mark.parametrize("key, error, match", [
+@pytest.mark.parametrize(("key", "error", "match"), [
     ((0, 0, 0, 0), IndexError, "too many indices: x has 3 dimension"),
     ((e_, e_), IndexError, "only one ellipsis"),
     (1.5, TypeError, "float"),

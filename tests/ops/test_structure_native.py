@@ -50,23 +50,43 @@ def test_indexing_by_variables():
 
 def test_shapes_creation_and_joining():
     n, v = np.array(4), X[0, 0]
-    check_native([
-        (lambda x: T.reshape(x, (4, -1)), X), (lambda x: T.reshape(x.dimshuffle(2, 0, 1), (-1, 3)), X),
-        (lambda x, n: T.reshape(x[:, ::-1], (n, 6)), X, n), (lambda x, n: T.reshape(x, (n, -n + 3, 6)), X, n),
-        (T.flatten, X), (T.shape, X), (T.size, X), (lambda x: T.specify_shape(x, (2, None, 4)), X),
-        (lambda x: T.unbroadcast(x, 0) + 1, X[:1]), (lambda x: T.squeeze(x, 0), X[:1]),
-        (lambda v, n: T.alloc(v, n, 2), np.array(1.5), n), (lambda v, n: T.alloc(v, n, 4), v, n),
-        (lambda x, n: T.alloc(x, n, 2, 3), X[:, :, 0], n), (lambda x, n: T.alloc(x, n, n, 2), X[0, :1, :1], n),
-        (lambda n: T.arange(n), n), (lambda n: T.arange(n, -n, -3), n), (lambda v: T.arange(0.1, v, 0.3), np.array(2.5)),
-        (lambda v: T.arange(v, dtype="float32"), np.array(3.5, "float32")),
-        (lambda n: T.eye(n, n + 1, n - 3), n), (lambda n: T.tri(n, k=-1), n), (lambda x: T.tril(x) + T.triu(x, 1), X),
-        (lambda x: D.diagonal(x, 1, 1, 2), X), (lambda v: D.diag(v, -1), v), (T.ones_like, X),
-        (lambda a, b: T.concatenate([a, b], 0), X, X[:1]), (lambda a, b: T.concatenate([a, b, a], 1), X, X[:, :1]),
-        (lambda a, b: T.concatenate([a, b], 2), X, X[:, :, :0].astype("float32")),
-        (lambda a, b: T.stack([a.T, b.T], axis=1), X, X * 2), (lambda a, b: T.stack(a, b, a), n, n),
-        (lambda x: T.split(x, [1, 0, 3], axis=2), X), (lambda x, s: T.split(x, s, 2, axis=1), X, np.array([2, 1])),
-        (lambda x: x.T[1:].reshape((-1,)), X), (lambda x: T.zeros_like(x[0]), X),
-    ])
+    check_native(
+        [
+            (lambda x: T.reshape(x, (4, -1)), X),
+            (lambda x: T.reshape(x.dimshuffle(2, 0, 1), (-1, 3)), X),
+            (lambda x, n: T.reshape(x[:, ::-1], (n, 6)), X, n),
+            (lambda x, n: T.reshape(x, (n, -n + 3, 6)), X, n),
+            (T.flatten, X),
+            (T.shape, X),
+            (T.size, X),
+            (lambda x: T.specify_shape(x, (2, None, 4)), X),
+            (lambda x: T.unbroadcast(x, 0) + 1, X[:1]),
+            (lambda x: T.squeeze(x, 0), X[:1]),
+            (lambda v, n: T.alloc(v, n, 2), np.array(1.5), n),
+            (lambda v, n: T.alloc(v, n, 4), v, n),
+            (lambda x, n: T.alloc(x, n, 2, 3), X[:, :, 0], n),
+            (lambda x, n: T.alloc(x, n, n, 2), X[0, :1, :1], n),
+            (lambda n: T.arange(n), n),
+            (lambda n: T.arange(n, -n, -3), n),
+            (lambda v: T.arange(0.1, v, 0.3), np.array(2.5)),
+            (lambda v: T.arange(v, dtype="float32"), np.array(3.5, "float32")),
+            (lambda n: T.eye(n, n + 1, n - 3), n),
+            (lambda n: T.tri(n, k=-1), n),
+            (lambda x: T.tril(x) + T.triu(x, 1), X),
+            (lambda x: D.diagonal(x, 1, 1, 2), X),
+            (lambda v: D.diag(v, -1), v),
+            (T.ones_like, X),
+            (lambda a, b: T.concatenate([a, b], 0), X, X[:1]),
+            (lambda a, b: T.concatenate([a, b, a], 1), X, X[:, :1]),
+            (lambda a, b: T.concatenate([a, b], 2), X, X[:, :, :0].astype("float32")),
+            (lambda a, b: T.stack([a.T, b.T], axis=1), X, X * 2),
+            (lambda a, b: T.stack(a, b, a), n, n),
+            (lambda x: T.split(x, [1, 0, 3], axis=2), X),
+            (lambda x, s: T.split(x, s, 2, axis=1), X, np.array([2, 1])),
+            (lambda x: x.T[1:].reshape((-1,)), X),
+            (lambda x: T.zeros_like(x[0]), X),
+        ]
+    )
 
 
 def test_gradients():

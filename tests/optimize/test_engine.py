@@ -159,10 +159,26 @@ def test_deep_graphs(make):
     assert large < 60 * small + 1
 
 
+def test_rule_that_raises(table):
+    @rewrite("scratch", sin)
+    def bad(node, facts):
+        raise ValueError("no")
+
+    with pytest.raises(RewriteError, match=r"rule bad \(optimize/test_engine.py:\d+\) fails at .*: no"):
+        apply_rules(table, [V], [sin(V)])
+
+
+def test_shapes_that_are_found_not_to_fit_name_the_line():
+    n = T.as_tensor_variable(3) + 1
+    out = T.zeros((n,)) + variable("float64", 1, "U", (3,))
+    with pytest.raises(ValueError, match=r"do not broadcast.*test_engine.py:\d+"):
+        optimize(FunctionGraph.build([out.owner.inputs[1]], [out]))
+
+
 def test_check_finds_broken_steps(table, monkeypatch):
     from symtensor.optimize import pipeline
 
-    def broken(step, graph, facts, selection, log):
+    def broken(graph, facts, log):
         return FunctionGraph(graph.inputs, (W,), graph.interner)
 
     monkeypatch.setitem(pipeline._PASSES, "fusion", broken)

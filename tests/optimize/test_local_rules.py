@@ -79,7 +79,7 @@ EXAMPLES = {
     "merge_dimshuffles": [lambda: DimShuffle(2, (1, 0))(DimShuffle(2, (1, 0))(A)), lambda: DimShuffle(1, (0,))(V),
                           lambda: dimshuffle(dimshuffle(V, 0, "x"), 1, 0)],
     "dimshuffle_of_alloc": [lambda: dimshuffle(alloc(S, 3, A.shape[0]), 1, "x", 0)],
-    "useless_reshape": [lambda: Reshape(2)(A, *A.shape), lambda: Reshape(1)(Reshape(2)(A, 4, 3), -1)],
+    "useless_reshape": [lambda: Reshape(2)(A, *A.shape), lambda: Reshape(1)(Reshape(2)(A, A.shape[1], A.shape[0]), -1)],
     "reshape_to_dimshuffle": [lambda: Reshape(3)(A, A.shape[0], 1, A.shape[1]), lambda: Reshape(1)(COL, COL.shape[0])],
     "reshape_of_alloc": [lambda: Reshape(1)(alloc(S, 3, 4), 12)],
     "useless_alloc": [lambda: Alloc()(V, V.shape[0]), lambda: Alloc()(Alloc()(S, 1, 4), 3, 4),

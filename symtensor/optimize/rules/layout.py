@@ -57,9 +57,10 @@ def useless_reshape(node: Apply, facts: Facts) -> Any:
     if facts.same_shape(source, node.outputs[0]):
         return source
     inner = source.owner
-    if inner is not None and isinstance(inner.op, Reshape):
-        return node.op(inner.inputs[0], *facts.shape(node.outputs[0]))
-    return None
+    if inner is None or not isinstance(inner.op, Reshape):
+        return None
+    sizes = [facts.inference.simplify(d.product(facts.shape(v))) for v in (inner.inputs[0], source)]
+    return node.op(inner.inputs[0], *facts.shape(node.outputs[0])) if sizes[0] is sizes[1] else None
 
 
 @rewrite("canonicalize", Reshape)
@@ -94,8 +95,10 @@ def useless_alloc(node: Apply, facts: Facts) -> Any:
     if facts.same_shape(value, node.outputs[0]):
         return value
     inner = value.owner
-    if inner is not None and isinstance(inner.op, Alloc):
-        return node.op(inner.inputs[0], *node.inputs[1:]) if not inner.inputs[0].type.ndim else None
+    if inner is not None and isinstance(inner.op, Alloc) and not inner.inputs[0].type.ndim:
+        dims = zip(facts.shape(value), facts.shape(node.outputs[0]), strict=True)
+        fits = all(a is b or facts.inference.is_one(a) for a, b in dims)
+        return node.op(inner.inputs[0], *node.inputs[1:]) if fits else None
     padded = inner is not None and isinstance(inner.op, DimShuffle) and not inner.inputs[0].type.ndim
     return node.op(inner.inputs[0], *node.inputs[1:]) if padded and inner is not None else None
 

@@ -42,7 +42,7 @@ def last_axis(node: Apply) -> bool:
 
 
 def row_targets(node: Apply, at: int, rows: Variable, facts: Facts) -> Variable | None:
-    """The targets ``y``, made nonnegative, where the node indexes ``rows`` by ``[arange(n), y]`` from input ``at`` on."""
+    """The targets ``y``, not negative, where the node indexes ``rows`` by ``[arange(n), y]`` from input ``at`` on."""
     if node.op.idx_list != ("a", "a") or rows.type.ndim != 2:  # type: ignore[attr-defined]
         return None
     count, targets = made_by(node.inputs[at], ARange), node.inputs[at + 1]
