@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from symtensor.compile.io import In, Out  # noqa: F401
     from symtensor.compile.mode import Mode, get_default_mode, get_mode  # noqa: F401
     from symtensor.compile.shared import shared  # noqa: F401
-    from symtensor.doctor import doctor  # noqa: F401
+    from symtensor.link.doctor import doctor  # noqa: F401
     from symtensor.graph.errors import MissingInputError, UnusedInputError  # noqa: F401
     from symtensor.graph.op import Op  # noqa: F401
     from symtensor.graph.shared import SharedVariable  # noqa: F401
@@ -47,7 +47,7 @@ _HOMES = {
     "DisconnectedInputError": "graph.errors", "NullTypeGradError": "graph.errors",
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
-    "shared": "compile.shared", "explain": "compile.explain", "doctor": "doctor",
+    "shared": "compile.shared", "explain": "compile.explain", "doctor": "link.doctor",
     "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }
 """Where each public name is defined."""

@@ -23,7 +23,6 @@ FLOORS = {
     "tensor": 5,
     "printing": 5,
     "compat": 6,
-    "doctor": 6,
     "__init__": 7,
 }
 FORBIDDEN_CALLS = {"eval", "exec", "compile"}

@@ -17,6 +17,7 @@ from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
+from symtensor.link.nests import CHUNKS
 from symtensor.link.program import Array, Program, Step, scalar_program
 from symtensor.link.storage import Storage
 from symtensor.ops.elemwise import C_TYPES
@@ -25,6 +26,13 @@ from symtensor.ops.reduction import Reduction
 from symtensor.ops.shape import Shape_i
 
 __all__ = ["Emitter"]
+
+SHARED = {
+    "parts": f"_Alignas(64) char parts[{{0}}][{CHUNKS * 16}];",  # partial results of reductions over all axes
+    "given": "st_value given[{0}];", "made": "st_value made[{0}];",  # what host calls take and give
+}
+"""Local arrays of the driver that steps share."""
+LONG = 400  # statements from which the driver is not optimized: compilers take quadratic time, and kernels do the work
 
 
 class Emitter:
@@ -263,14 +271,14 @@ class Emitter:
             dims = ", ".join(map(product, operand.dims)) or "0"
             steps = ", ".join(product(symbols.multiply(Product(item), stride)) for stride in operand.strides) or "0"
             values.append(f"{{(char *){operand.pointer}, {len(operand.dims)}, {{{dims}}}, {{{steps}}}}}")
-        given, made = self.driver.fresh("h"), self.driver.fresh("h")
-        self.driver.add([f"const st_value {given}[] = {{{', '.join(values) or '{NULL, 0, {0}, {0}}'}}};",
-                         f"st_value {made}[{len(node.outputs)}] = {{0}};",
-                         f"if (call->host_call(call->host, {len(self.hosts)}, {given}, {made})) "
+        scratch = self.driver.scratch
+        self.driver.add([f"{scratch('given', k)} = (st_value){value};" for k, value in enumerate(values)])
+        self.driver.add([f"{scratch('made', k)} = (st_value){{0}};" for k in range(len(node.outputs))])
+        self.driver.add([f"if (call->host_call(call->host, {len(self.hosts)}, {'given' if values else 'NULL'}, made)) "
                          "{ status = ST_PYTHON; goto done; }"])
         self.hosts.append(node)
         for k, output in enumerate(node.outputs):
-            self._host_output(step, f"{made}[{k}]", output)
+            self._host_output(step, f"made[{k}]", output)
 
     def _host_output(self, step: Step, value: str, output: Variable) -> None:
         rank, ctype = output.type.ndim, C_TYPES[output.type.dtype]
@@ -328,6 +336,7 @@ class Emitter:
             "const st_runtime *const rt = call->rt;", "const st_input *const in = call->inputs;",
             "st_output *const out = call->outputs;", "int status = ST_OK;",
             *([f"void *held[{held}] = {{0}};"] if held else []),
+            *(SHARED[kind].format(count) for kind, count in sorted(self.driver.shared.items())),
             "call->error.code = 0;",
             *(f"out[{k}].data = NULL;" for k in range(count)),
             *(["(void)in;"]), *sections["early"], *sections["memory"], *sections["steps"],
@@ -337,5 +346,6 @@ class Emitter:
         if owned:
             text += [f"if (status != ST_OK) for (int k = 0; k < {count}; k++) if (out[k].data != NULL) {{ "
                      "rt->release(out[k].data); out[k].data = NULL; }"]
-        return "\n".join(["int st_main(st_call *call)", "{", *indented([*text, "return status;"]), "}"])
+        kind = "ST_LONG int" if len(text) > LONG else "int"
+        return "\n".join([f"{kind} st_main(st_call *call)", "{", *indented([*text, "return status;"]), "}"])
 

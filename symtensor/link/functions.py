@@ -26,6 +26,7 @@ class Driver:
         self.names: dict[Variable, str] = {}
         self.supports: dict[str, None] = {}
         self.functions: dict[str, str] = {}
+        self.shared: dict[str, int] = {}
         self._count: dict[str, int] = {}
         self.scalar: Any = None  # the text of a scalar variable; the emitter puts its function here
 
@@ -56,11 +57,10 @@ class Driver:
         self.add([f"{ctype} {name} = {value};"])
         return name
 
-    def array(self, ctype: str, size: int) -> str:
-        """A new local array of the driver."""
-        name = self.fresh("t")
-        self.add([f"{ctype} {name}[{size}];"])
-        return name
+    def scratch(self, kind: str, number: int) -> str:
+        """Element ``number`` of a local array that all steps share: its length is the most that one of them needs."""
+        self.shared[kind] = max(self.shared.get(kind, 0), number + 1)
+        return f"{kind}[{number}]"
 
     def support(self, text: str) -> None:
         """File-level C text, once."""
@@ -158,11 +158,7 @@ def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
     for chunk in lines:
         for line in chunk.split("\n"):
             text = line.strip()
-            if text.startswith("}") or text == "done:":
-                level = depth - 1 if text != "done:" else 0
-            else:
-                level = depth
-            result.append(text if text.startswith("#") or text == "" else "    " * level + text)
+            level = 0 if text == "done:" else depth - text.startswith("}")
+            result.append(text if not text or text[0] == "#" else "    " * level + text)
             depth += text.count("{") - text.count("}")
     return result
-

@@ -92,7 +92,7 @@ class _Order:
         self.readers: dict[Array, list[Step]] = {}
         self.copies: dict[int, Step] = {}  # by output
         for step in plan.steps:
-            for root in dict.fromkeys(read.root for read in step.reads):
+            for root in dict.fromkeys(root for read in step.reads for root in (read.root, *read.root.aliases)):
                 self.readers.setdefault(root, []).append(step)
             if step.output >= 0:
                 self.copies[step.output] = step

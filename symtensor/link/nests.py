@@ -193,9 +193,9 @@ class NestPass:
         chunks = driver.local("int64_t", f"st_blocks({count}, {chunk})")
         n, size = f.field("const int64_t", "count", count), f.field("const int64_t", "chunk", chunk)
         parts: dict[int, str] = {}
-        for k, reduction in self.reductions:
+        for number, (k, reduction) in enumerate(self.reductions):
             ctype = C_TYPES[self._accumulator(k, reduction)]
-            parts[k] = driver.array(ctype, CHUNKS)
+            parts[k] = f"(({ctype} *){driver.scratch('parts', number)})"
             f.field(f"{ctype} *const", f"part{k}", parts[k])
         f.add(["for (int64_t q = begin; q < end; q++) {",
                f"const int64_t low = q * {size}, high = st_least(low + {size}, {n});"])

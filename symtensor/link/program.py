@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from functools import lru_cache
+from typing import Any
 
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
@@ -65,7 +66,6 @@ class Array:
     place: tuple[str, int] | None = None
     local: Variable | None = None  # the 0-d variable a "scalar" stands for
     aliases: list[Array] = field(default_factory=list)  # what the result of a host call may share memory with
-    uses: list[Step] = field(default_factory=list)
 
     @property
     def root(self) -> Array:
@@ -94,14 +94,16 @@ class Step:
 
 def scalar_program(node: Apply) -> ScalarProgram:
     """The scalar program of an elementwise, fused or reduction node."""
-    op = node.op
-    if isinstance(op, Fused):
-        return op.program
-    inputs = tuple(variable.type.dtype for variable in node.inputs)
+    if isinstance(node.op, Fused):
+        return node.op.program
+    return _one_step(node.op, tuple(v.type.dtype for v in node.inputs), node.outputs[0].type.dtype)
+
+
+@lru_cache(maxsize=4096)
+def _one_step(op: Any, inputs: tuple[str, ...], output: str) -> ScalarProgram:
     if isinstance(op, Reduction):
         return ScalarProgram(inputs, (), ((0, op),))
-    step = ScalarStep(cast(Elemwise, op), tuple(range(len(inputs))), node.outputs[0].type.dtype)
-    return ScalarProgram(inputs, (step,), ((len(inputs), None),))
+    return ScalarProgram(inputs, (ScalarStep(op, tuple(range(len(inputs))), output),), ((len(inputs), None),))
 
 
 class Program:
@@ -193,9 +195,10 @@ class Program:
             elif node.inputs[0] not in self.input_number:
                 yield node.inputs[0]
             return
+        for variable in (*node.inputs, *node.outputs):
+            self._require_tensor(variable)
         yield from node.inputs
         for output in node.outputs:
-            self._require_tensor(output)
             for dim in self.dims(output):
                 if dim.owner is None or not (isinstance(dim.owner.op, Shape_i) and dim.owner.inputs[0].owner is node):
                     yield dim
@@ -254,8 +257,6 @@ class Program:
 
     def _step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
         step = Step(name, node, self.note(node) if node is not None else -1, reads, [])
-        for array in reads:
-            array.uses.append(step)
         for output in node.outputs if node is not None else ():
             if output.type.ndim:
                 dims = self.dims(output)
@@ -313,7 +314,6 @@ class Program:
         contiguous = self.symbols.contiguous(dims, strides)
         array = Array(output.type.dtype, dims, strides, "view", contiguous, output, source, offset)
         step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node))
-        source.uses.append(step)
         if output.type.ndim:
             self._new(array)
         self.steps.append(step)
@@ -338,7 +338,6 @@ class Program:
     def _contiguous_copy(self, node: Apply, source: Array) -> Array:
         copy = Array(source.dtype, source.dims, self.symbols.strides(source.dims), "buffer")
         step = Step("loop", None, self.note(node), [source], [copy])
-        source.uses.append(step)
         self.steps.append(step)
         return copy
 
@@ -347,8 +346,6 @@ class Program:
         array = self.array(output)
         step = Step("store" if array is None else "copy", None, -1, [array] if array is not None else [], [],
                     output=k, source=output)
-        if array is not None:
-            array.uses.append(step)
         self.steps.append(step)
 
     def has_late_checks(self, node: Apply) -> bool:

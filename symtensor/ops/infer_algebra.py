@@ -212,6 +212,20 @@ class Simplifier:
     def least(self, a: Variable, b: Variable) -> int | None:
         """A lower bound of ``a - b``, where one is known."""
         terms, constant = self.difference(a, b)
+        bounds = [self._bound(terms, constant)]
+        for atom in [atom for atom, count in terms.items() if count == -1]:  # -min(p, q) is at least -p, and -q
+            owner = atom.owner
+            if owner is None or owner.op is not ELEMENTWISE["minimum"]:
+                continue
+            for value in owner.inputs:
+                rest = {key: count for key, count in terms.items() if key is not atom}
+                inner, shift = self.sum_of(value)
+                for key, count in inner.items():
+                    rest[key] = rest.get(key, 0) - count
+                bounds.append(self._bound({key: count for key, count in rest.items() if count}, constant - shift))
+        return max((bound for bound in bounds if bound is not None), default=None)
+
+    def _bound(self, terms: dict[Variable, int], constant: int) -> int | None:
         if all(count > 0 and self.nonnegative(atom) for atom, count in terms.items()):
             return constant
         return None

@@ -1,5 +1,3 @@
-static inline int64_t st_broadcast_dim(int64_t a, int64_t b) { return a == 1 ? b : a; }
-
 typedef struct { const st_runtime *st_rt; const float *st_in0; int64_t st_n0; int64_t st_n1; const float *st_in1; int64_t st_n2; int64_t st_n3; float *st_out0; } k0_t;
 ST_KERNEL k0(void *context, int64_t begin, int64_t end)
 {
@@ -46,25 +44,21 @@ ST_KERNEL k0(void *context, int64_t begin, int64_t end)
 #undef OUT0_PTR
 }
 
-typedef struct { const float *p0; const float *p1; float *o0; int64_t n0; int64_t n1; int64_t n2; int64_t n3; } k1_t;
+typedef struct { const float *p1; float *o0; int64_t n0; } k1_t;
 ST_KERNEL k1(void *context, int64_t begin, int64_t end)
 {
     const k1_t *const st_c = context;
-    const float *restrict const p0 = st_c->p0;
     const float *restrict const p1 = st_c->p1;
     float *restrict const o0 = st_c->o0;
     const int64_t n0 = st_c->n0;
-    const int64_t n1 = st_c->n1;
-    const int64_t n2 = st_c->n2;
-    const int64_t n3 = st_c->n3;
     for (int64_t q = begin; q < end; q++) {
         const int64_t i0 = q;
-        const float *b0 = p0 + i0 * n1;
+        float *b0 = o0 + i0 * n0;
         float *w0 = o0 + i0 * n0;
 #pragma omp simd
         for (int64_t j = 0; j < n0; j++) {
-            const float v0 = b0[j * n2];
-            const float v1 = p1[j * n3];
+            const float v0 = b0[j];
+            const float v1 = p1[j];
             const float v2 = (v0 + v1);
             w0[j] = v2;
         }
@@ -147,17 +141,15 @@ ST_KERNEL k5(void *context, int64_t begin, int64_t end)
     }
 }
 
-typedef struct { const float *p0; const float *p1; float *o0; int64_t n0; } k6_t;
+typedef struct { const float *p1; float *o0; } k6_t;
 ST_KERNEL k6(void *context, int64_t begin, int64_t end)
 {
     const k6_t *const st_c = context;
-    const float *restrict const p0 = st_c->p0;
     const float *restrict const p1 = st_c->p1;
     float *restrict const o0 = st_c->o0;
-    const int64_t n0 = st_c->n0;
 #pragma omp simd
     for (int64_t i = begin; i < end; i++) {
-        const float v0 = p0[i * n0];
+        const float v0 = o0[i];
         const float v1 = p1[i];
         const float v2 = (v0 - v1);
         o0[i] = v2;
@@ -170,56 +162,52 @@ int st_main(st_call *call)
     const st_input *const in = call->inputs;
     st_output *const out = call->outputs;
     int status = ST_OK;
+    _Alignas(64) char parts[1][4096];
     call->error.code = 0;
     out[0].data = NULL;
     out[1].data = NULL;
     (void)in;
-    const int64_t n0 = in[0].shape[1];
-    const int64_t n1 = in[1].shape[0];
-    const st_bool s0 = (n0 == n1);
-    if (!s0) { status = st_fail(call, ST_SHAPE, 0, ST_VALUES(1, n0, n1)); goto done; }
-    const int64_t n2 = in[0].shape[0];
-    const int64_t n3 = in[1].shape[1];
-    const int64_t n4 = in[2].shape[0];
-    const int64_t n5 = (st_broadcast_dim(n3, n4));
-    if (n3 != n5 && n3 != 1) { status = st_fail(call, ST_SHAPE, 2, ST_VALUES(1, n5, n3)); goto done; }
-    if (n4 != n5 && n4 != 1) { status = st_fail(call, ST_SHAPE, 2, ST_VALUES(1, n5, n4)); goto done; }
-    const int64_t m0 = st_slot((int64_t)0, st_most(st_most(st_times(st_times(4, n2), n3), st_times(st_times(4, n2), n5)), st_times(4, n5)));
-    const int64_t m1 = st_slot(m0, st_times(st_times(4, n2), n5));
+    const int64_t n0 = in[1].shape[1];
+    const int64_t n1 = in[2].shape[0];
+    if (n0 != n1) {
+        if (n0 == 1 || n1 == 1) return ST_GENERAL;
+        { status = st_fail(call, ST_SHAPE, 9, ST_VALUES(1, n0, n1)); goto done; }
+    }
+    const int64_t n2 = in[0].shape[1];
+    const int64_t n3 = in[1].shape[0];
+    const st_bool s0 = (n2 == n3);
+    if (!s0) { status = st_fail(call, ST_SHAPE, 0, ST_VALUES(1, n2, n3)); goto done; }
+    const int64_t n4 = in[0].shape[0];
+    const int64_t m0 = st_slot((int64_t)0, st_times(st_times(4, n4), n0));
+    const int64_t m1 = st_slot(m0, st_most(st_times(st_times(4, n4), n0), st_times(4, n0)));
     char *const arena = m1 >= ST_TOO_MUCH ? NULL : call->arena(call, (size_t)m1);
     if (arena == NULL && m1 > 0) { status = ST_MEMORY; goto done; }
-    out[1].shape[0] = n5;
-    out[1].data = st_take(rt, st_times(4, n5));
-    if (out[1].data == NULL) { status = ST_MEMORY; goto done; }
     out[0].data = st_take(rt, 4);
     if (out[0].data == NULL) { status = ST_MEMORY; goto done; }
     float *const p0 = (float *)in[0].data;
     float *const p1 = (float *)in[1].data;
     float *const p3 = (float *)in[2].data;
     float *const p2 = (float *)(arena);
-    st_run(rt, k0, &(k0_t){rt, p0, n2, n0, p1, n1, n3, p2}, 1, 1);
-    const int64_t t0 = n3 == 1 ? 0 : 1;
-    const int64_t t1 = n4 == 1 ? 0 : 1;
-    float *const p4 = (float *)(arena + m0);
-    st_run(rt, k1, &(k1_t){p2, p3, p4, n5, n3, t0, t1}, n2, st_rows(16384, n5));
-    float *const p5 = (float *)(arena);
-    st_run(rt, k2, &(k2_t){p4, p4, p5}, n2 * n5, 16384);
+    st_run(rt, k0, &(k0_t){rt, p0, n4, n2, p1, n3, n0, p2}, 1, 1);
+    float *const p4 = (float *)(arena);
+    st_run(rt, k1, &(k1_t){p3, p4, n0}, n4, st_rows(16384, n0));
+    float *const p5 = (float *)(arena + m0);
+    st_run(rt, k2, &(k2_t){p4, p4, p5}, n4 * n0, 16384);
     float s1;
-    const int64_t t2 = n2 * n5;
-    const int64_t t3 = st_chunk(t2, 4096, 256);
-    const int64_t t4 = st_blocks(t2, t3);
-    double t5[256];
-    st_run(rt, k3, &(k3_t){p5, t2, t3, t5}, t4, 1);
-    double t6 = 0;
-    for (int64_t q = 0; q < t4; q++) t6 = t6 + t5[q];
-    s1 = (float)t6;
-    float *const p6 = (float *)(arena);
-    st_run(rt, k4, &(k4_t){p4, n5, st_blocks(n5, 256), n2, p6}, 1 * st_blocks(n5, 256), st_rows(16384, n2 * 256));
-    float *const p7 = (float *)(arena);
-    st_run(rt, k5, &(k5_t){0x1.99999ap-4f, p7}, n5, 16384);
-    float *const p8 = (float *)out[1].data;
-    st_run(rt, k6, &(k6_t){p3, p7, p8, t1}, n5, 16384);
+    const int64_t t0 = n4 * n0;
+    const int64_t t1 = st_chunk(t0, 4096, 256);
+    const int64_t t2 = st_blocks(t0, t1);
+    st_run(rt, k3, &(k3_t){p5, t0, t1, ((double *)parts[0])}, t2, 1);
+    double t3 = 0;
+    for (int64_t q = 0; q < t2; q++) t3 = t3 + ((double *)parts[0])[q];
+    s1 = (float)t3;
+    float *const p6 = (float *)(arena + m0);
+    st_run(rt, k4, &(k4_t){p4, n0, st_blocks(n0, 256), n4, p6}, 1 * st_blocks(n0, 256), st_rows(16384, n4 * 256));
+    float *const p7 = (float *)(arena + m0);
+    st_run(rt, k5, &(k5_t){0x1.99999ap-4f, p7}, n0, 16384);
     *(float *)out[0].data = s1;
+    float *const p8 = (float *)in[2].data;
+    st_run(rt, k6, &(k6_t){p7, p8}, n0, 16384);
 done:
     if (status != ST_OK) for (int k = 0; k < 2; k++) if (out[k].data != NULL) { rt->release(out[k].data); out[k].data = NULL; }
     return status;

@@ -17,12 +17,22 @@ ST_KERNEL k0(void *context, int64_t begin, int64_t end)
         const double *b0 = p0 + i0 * n1;
         const double *b1 = p1 + i0 * n2;
         double *w0 = o0 + i0 * n0;
+        if (n3 == 1 && n4 == 1) {
 #pragma omp simd
-        for (int64_t j = 0; j < n0; j++) {
-            const double v0 = b0[j * n3];
-            const double v1 = b1[j * n4];
-            const double v2 = (v0 + v1);
-            w0[j] = v2;
+            for (int64_t j = 0; j < n0; j++) {
+                const double v0 = b0[j];
+                const double v1 = b1[j];
+                const double v2 = (v0 + v1);
+                w0[j] = v2;
+            }
+        } else {
+#pragma omp simd
+            for (int64_t j = 0; j < n0; j++) {
+                const double v0 = b0[j * n3];
+                const double v1 = b1[j * n4];
+                const double v2 = (v0 + v1);
+                w0[j] = v2;
+            }
         }
     }
 }

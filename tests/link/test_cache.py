@@ -151,7 +151,8 @@ def test_threads_compile_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_killed_at_any_instant(place: Path) -> None:
-    script = "from symtensor.link import cache\nfor k in range(9):\n  cache.library(f'int st_main(void) {{ return {k}; }}')"
+    script = ("from symtensor.link import cache\n"
+              "for k in range(9): cache.library(f'int st_main(void) {{ return {k}; }}')")
     for delay in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6):
         process = run_python(script, place)
         time.sleep(delay)

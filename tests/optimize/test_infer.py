@@ -36,6 +36,8 @@ def inferred(*outputs, assume=False):
     (lambda: T.arange(N + 2 - N), ("2",)),
     (lambda: T.zeros(T.maximum(A.shape[0], 0)), ("Shape_i{0}(A)",)),
     (lambda: T.zeros(T.switch(A.shape[0] < 0, 7, A.shape[1])), ("Shape_i{1}(A)",)),
+    (lambda: V[2:], ("Shape_i{0}(V) - minimum(2, Shape_i{0}(V))",)),
+    (lambda: V[::-1], ("Shape_i{0}(V)",)),
     (lambda: A[:, None, :], ("Shape_i{0}(A)", "1", "Shape_i{1}(A)")),
 ])
 def test_normal_forms(make, shape):

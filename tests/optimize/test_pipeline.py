@@ -36,6 +36,10 @@ def show(*outputs, **options):
     (lambda: T.log(1 + V), "log1p(V)"),
     (lambda: T.exp(V) - 1, "expm1(V)"),
     (lambda: (T.exp(V) - T.exp(-V)) / (T.exp(V) + T.exp(-V)), "tanh(V)"),
+    (lambda: T.exp(V) * (W / (1 + T.exp(V))), "W * sigmoid(V)"),
+    (lambda: grad(T.log(1 + T.exp(V)).sum(), V), "sigmoid(V)"),
+    (lambda: grad(T.log1p(T.exp(-V)).sum(), V), "-sigmoid(-V)"),
+    (lambda: grad(T.log(T.nnet.sigmoid(V)).sum(), V), "sigmoid(-V)"),
     (lambda: (V + 0) * 1 / 1, "V"),
     (lambda: -(-V) - 0, "V"),
     (lambda: V**2, "sqr(V)"),
@@ -47,14 +51,14 @@ def show(*outputs, **options):
     (lambda: -(2.0 * V), "-2.0 * V"),
     (lambda: A.T.T, "A"),
     (lambda: A.reshape(A.shape), "A"),
-    (lambda: T.dot(A, B).T, "Dot(DimShuffle{1,0}(B), DimShuffle{1,0}(A))"),
+    (lambda: T.dot(A, B).T, "dot(DimShuffle{1,0}(B), DimShuffle{1,0}(A))"),
     (lambda: A[:, :], "A"),
     (lambda: V.astype("float64"), "V"),
     (lambda: T.ones_like(V) * W, "W"),
     (lambda: V + T.zeros_like(V), "V"),
     (lambda: T.shape(A + B)[1], "Shape_i{1}(A)"),
     (lambda: A.sum(axis=0).sum(), "Sum(A)"),
-    (lambda: B - 0.5 * T.dot(A, A.T).dot(B), "Gemm(B, -0.5, Dot(A, DimShuffle{1,0}(A)), B, 1.0)"),
+    (lambda: B - 0.5 * T.dot(A, A.T).dot(B), "Gemm(B, -0.5, dot(A, DimShuffle{1,0}(A)), B, 1.0)"),
     (lambda: T.nnet.softmax(A) * 0 + T.exp(A) / T.exp(A).sum(axis=1, keepdims=True), None),
 ])
 def test_spellings(make, text):
@@ -81,7 +85,7 @@ def test_gradient_of_the_linear_classifier():
 
 
 GOLDEN_STEP = [
-    "Dot", "DimShuffle{x,0}", "add", "Shape_i{1}", "DimShuffle{x}", "Fused{lt, add, switch}",
+    "dot", "DimShuffle{x,0}", "add", "Shape_i{1}", "DimShuffle{x}", "Fused{lt, add, switch}",
     "CrossentropySoftmax1Hot", "sum", "Shape_i{0}", "cast{float32}", "true_div", "DimShuffle{1,0}", "true_div", "Alloc",
     "CrossentropySoftmax1HotDx", "Gemm", "sum", "Fused{mul, sub}",
 ]

@@ -18,7 +18,7 @@ typedef struct {
     Held held;
 } Work;
 
-/* -- arguments ------------------------------------------------------------------------------------------------------- */
+/* -- arguments --------------------------------------------------------------------------------------------- */
 
 static int python_number(const Plan *plan, int index, PyObject *value, Slot *slot)
 {
@@ -94,7 +94,7 @@ static PyObject *as_array(const Plan *plan, int index, PyObject *const *args, Wo
     return array;
 }
 
-/* -- shared variables -------------------------------------------------------------------------------------------------- */
+/* -- shared variables ---------------------------------------------------------------------------------------- */
 
 static int take_shared(const Plan *plan, int position, Work *work)
 {
@@ -147,7 +147,7 @@ static int take_all_shared(const Plan *plan, PyObject *const *args, Work *work)
     return 0;
 }
 
-/* -- results ----------------------------------------------------------------------------------------------------------- */
+/* -- results ------------------------------------------------------------------------------------------------- */
 
 /* The results leave work->results; updates are committed. */
 static PyObject *deliver(const Plan *plan, Work *work)
@@ -222,7 +222,7 @@ static PyObject *call_general(Caller *self, const Plan *plan, PyObject *const *a
     return result;
 }
 
-/* -- the call ---------------------------------------------------------------------------------------------------------- */
+/* -- the call ------------------------------------------------------------------------------------------------ */
 
 enum { FEW = 12 };
 

@@ -215,7 +215,7 @@ static int host_call(void *context, int32_t index, const st_value *inputs, st_va
     return status < 0 ? ST_PYTHON : ST_OK;
 }
 
-/* -- one run --------------------------------------------------------------------------------------------------------- */
+/* -- one run ----------------------------------------------------------------------------------------------- */
 
 /* Someone still holds a view of temporaries or results: the memory stays until that is gone. */
 static int leased(const Running *run)

@@ -50,7 +50,7 @@ typedef struct {
     int64_t rows, columns, across;           /* of a panel; panels beside each other */
 } product;
 
-/* -- one panel ------------------------------------------------------------------------------------------------------- */
+/* -- one panel --------------------------------------------------------------------------------------------- */
 
 static void call_blas(const product *p, int64_t m, int64_t n, const char *a, const char *b, char *c)
 {
@@ -179,7 +179,7 @@ static void panels(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* -- the whole product ----------------------------------------------------------------------------------------------- */
+/* -- the whole product ------------------------------------------------------------------------------------- */
 
 static void copy(char *to, const char *from, int64_t rows, int64_t columns, int64_t row, int64_t col, size_t size)
 {

@@ -5,7 +5,7 @@
 PyObject *symtensor_memory_handler;
 void symtensor_lock_at_import(void);
 
-/* -- switches -------------------------------------------------------------------------------------------------------- */
+/* -- switches ---------------------------------------------------------------------------------------------- */
 
 static PyObject *set_threads(PyObject *Py_UNUSED(module), PyObject *value)
 {
@@ -85,7 +85,7 @@ static PyMethodDef functions[] = {
     {NULL},
 };
 
-/* -- module ---------------------------------------------------------------------------------------------------------- */
+/* -- module ------------------------------------------------------------------------------------------------ */
 
 static void *handler_malloc(void *Py_UNUSED(context), size_t bytes)
 {

@@ -8,6 +8,11 @@ typedef _Float16 st_half;
 
 #define ST_KERNEL static __attribute__((noinline)) void
 #define ST_UNUSED __attribute__((unused))
+#ifdef __clang__
+#define ST_LONG __attribute__((optnone, noinline))
+#else
+#define ST_LONG __attribute__((optimize("O0")))
+#endif
 
 /* The first failure wins; iterations on other threads may still run. */
 ST_UNUSED static int st_fail(st_call *call, int32_t code, int32_t node, const int64_t *values)
@@ -22,7 +27,7 @@ ST_UNUSED static int st_fail(st_call *call, int32_t code, int32_t node, const in
 #define ST_VALUES(...) (const int64_t[ST_ERROR_VALUES]){__VA_ARGS__}
 #define FAIL(code, ...) do { st_fail(st_call_, (code), st_node, ST_VALUES(__VA_ARGS__)); return; } while (0)
 
-ST_UNUSED static void st_run(const st_runtime *rt, st_body body, const void *context, int64_t n, int64_t grain)
+ST_UNUSED static __attribute__((noinline)) void st_run(const st_runtime *rt, st_body body, const void *context, int64_t n, int64_t grain)
 {
     if (n > grain && rt->threads > 1) rt->parallel(body, (void *)context, n, grain);
     else if (n > 0) body((void *)context, 0, n);

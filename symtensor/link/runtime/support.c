@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 255, SPIN_NS = 30000, PIECES_PER_THREAD = 4 };
+enum { MAX_WORKERS = 255, SPIN_NS = 30000, OWNER_SPIN_NS = 200000, PIECES_PER_THREAD = 4, FEW_CPUS = 16 };
 
 /* One job at a time: `owned` is held by the thread that posted it. A worker raises `inside` before it looks at `open`,
    the owner lowers `open` before it looks at `inside`: so no worker reads the fields of a job that is over. */
@@ -25,6 +25,10 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     int owner_waits;
+#ifdef __linux__
+    pthread_t threads[FEW_CPUS];
+    int placed, away_from;          /* workers kept off the processor `away_from` */
+#endif
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 static st_runtime table = {ST_ABI, 0, st_alloc, st_release, st_parallel, st_gemm, st_gemv};
@@ -104,9 +108,32 @@ static void start_workers(int wanted)
         int failed = pthread_create(&thread, &attributes, work, (void *)(intptr_t)pool.workers);
         pthread_attr_destroy(&attributes);
         if (failed) break;
+#ifdef __linux__
+        if (pool.workers < FEW_CPUS) pool.threads[pool.workers] = thread;
+#endif
         pool.workers++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Linux likes to wake a thread on the processor of the one that wakes it, where it waits while that one computes: where
+   processors are few, workers are kept off the owner's. */
+static void keep_off(int workers)
+{
+#ifdef __linux__
+    int here = sched_getcpu();
+    if (here < 0 || workers > FEW_CPUS || (here == pool.away_from && workers <= pool.placed)) return;
+    cpu_set_t others;
+    if (sched_getaffinity(0, sizeof others, &others)) return;
+    CPU_CLR(here, &others);
+    int count = CPU_COUNT(&others);
+    if (count < workers || count >= FEW_CPUS) return;
+    for (int i = 0; i < workers; i++) pthread_setaffinity_np(pool.threads[i], sizeof others, &others);
+    pool.placed = workers;
+    pool.away_from = here;
+#else
+    (void)workers;
+#endif
 }
 
 /* After the owner has closed the job: until no worker is in it. */
@@ -115,7 +142,7 @@ static void wait_for_workers(void)
     int64_t start = now();
     for (int turn = 1; atomic_load(&pool.inside); turn++) {
         relax();
-        if (turn % 32 == 0 && now() - start > SPIN_NS) {
+        if (turn % 32 == 0 && now() - start > OWNER_SPIN_NS) {
             pthread_mutex_lock(&pool.mutex);
             pool.owner_waits = 1;
             while (atomic_load(&pool.inside)) pthread_cond_wait(&pool.done, &pool.mutex);
@@ -142,6 +169,7 @@ void st_parallel(st_body body, void *context, int64_t n, int64_t grain)
     int helpers = (int)(pieces < threads ? pieces - 1 : threads - 1);
     if (helpers > MAX_WORKERS) helpers = MAX_WORKERS;
     if (pool.workers < helpers) start_workers(helpers);
+    keep_off(helpers < pool.workers ? helpers : pool.workers);
     pool.body = body;
     pool.context = context;
     pool.n = n;

@@ -44,6 +44,11 @@ rules("stabilize", (log(sigmoid(x)), -softplus(-x)), (1 - sigmoid(x), sigmoid(-x
       (sigmoid(x) / (1 - sigmoid(x)), exp(x)), when=real)
 rules("stabilize", ((exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)), when=real)
 
+rules("stabilize", (a / (1 + exp(x)), a * sigmoid(-x)), (a / (1 + exp(-x)), a * sigmoid(x)),
+      (sigmoid(-x) * exp(x), sigmoid(x)), (sigmoid(x) * exp(-x), sigmoid(-x)),
+      ((a * sigmoid(-x)) * exp(x), a * sigmoid(x)), ((a * sigmoid(x)) * exp(-x), a * sigmoid(-x)),
+      name="quotient_of_exp", when=real)
+
 # Gradients of log(sigmoid(x)) divide by what may be 0, and multiply with it again.
 rules("stabilize", ((a / sigmoid(x)) * sigmoid(x), a), ((a / exp(x)) * exp(x), a),
       name="divide_and_multiply", when=real)
