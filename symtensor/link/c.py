@@ -6,6 +6,7 @@ counters: n sizes, s scalars, p pointers, t temporaries, k functions, c constant
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -346,6 +347,21 @@ class Emitter:
         if owned:
             text += [f"if (status != ST_OK) for (int k = 0; k < {count}; k++) if (out[k].data != NULL) {{ "
                      "rt->release(out[k].data); out[k].data = NULL; }"]
-        kind = "ST_LONG int" if len(text) > LONG else "int"
-        return "\n".join([f"{kind} st_main(st_call *call)", "{", *indented([*text, "return status;"]), "}"])
+        body = [*text, "return status;"]
+        if len(text) <= LONG:
+            return "\n".join(["int st_main(st_call *call)", "{", *indented(body), "}"])
+        body, wrappers = _calls_not_inlined(body)
+        return "\n".join([*wrappers, "ST_LONG int st_main(st_call *call)", "{", *indented(body), "}"])
 
+
+def _calls_not_inlined(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The statements of a long driver with calls, instead of copies, of the inline functions; and those functions."""
+    pattern = re.compile(r"\b(st_(?:expm1|exp|log1p|log|tanh|sigmoid|softplus)(f?))\(")
+    wrappers: dict[str, None] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        name, ctype = match[1], "float" if match[2] else "double"
+        wrappers[f"static __attribute__((noinline)) {ctype} {name}_call({ctype} x) {{ return {name}(x); }}"] = None
+        return f"{name}_call("
+
+    return [pattern.sub(renamed, line) for line in lines], list(wrappers)

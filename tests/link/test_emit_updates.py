@@ -19,6 +19,7 @@ from symtensor.link.native import emit
 from symtensor.ops.dimshuffle import dimshuffle, transpose
 from symtensor.ops.dot import Dot, Gemm
 from symtensor.ops.elementwise import add, mul, sub
+from symtensor.ops.elementwise_math import tanh
 from symtensor.ops.fused import Fused, ScalarProgram, Step
 from symtensor.ops.index import getitem
 from symtensor.ops.index_set import inc_subtensor
@@ -169,6 +170,16 @@ def test_long_chains_of_views_and_scalars_need_no_recursion():
         y = dimshuffle(y, 1, 0)
         t = add(t, 1.0) if k % 2 else mul(t, 1.5)
     emit(FunctionGraph.build([x, s], [add(y, t)]))
+
+
+def test_long_scalar_programs_are_compiled_as_calls():
+    x = tensor("float64")
+    y = x
+    for k in range(900):
+        y = sub(mul(tanh(y), 0.5), x) if k % 3 else mul(y, y)
+    run = native([x], [y])
+    assert "st_tanh_call" in run.code.text
+    np.testing.assert_allclose(run(np.float64(0.3))[0], reference([x], [y], [np.float64(0.3)])[0], rtol=1e-12)
 
 
 def graph_for_golden():

@@ -1,0 +1,203 @@
+"""One program in every mode: do dtypes, shapes, values, errors and the states of shared variables agree?
+
+How far floats may differ is found out, not guessed: the interpreter runs again with every rounding disturbed by a few
+units in the last place (stochastic arithmetic). What does not change then must be equal to the bit, what changes may
+differ as much as that; elements whose value is decided by roundings (``floor`` of what is nearly an integer) are found
+so as well. Unoptimized native code rounds ``+ - * /`` and roots as NumPy does, so these are not disturbed for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symtensor import Mode, config, function
+from symtensor.graph.variable import Variable
+from symtensor.ops.elemwise import Elemwise
+from tests.fuzz.generator import Leaf, Program, build, evaluate
+
+MODES = {
+    "py, unoptimized": lambda: Mode("py", "None"),
+    "py, optimized": lambda: Mode("py", "fast_run"),
+    "c, optimized": lambda: Mode("c", "fast_run"),
+    "c, unoptimized": lambda: Mode("c", "None"),
+}
+SAMPLES = 4
+PLAIN = {"neg", "abs_", "maximum", "minimum", "switch", "second", "tensor_copy", "clip", "sgn", "floor", "ceil", "trunc",
+         "round_half_to_even", "round_half_away_from_zero", "real", "imag", "conj", "relu", "complex"}
+ROUNDED_AS_NUMPY = {"add", "sub", "mul", "true_div", "sqrt", "sqr", "inv", "mod", "int_div"}
+MOVES = {"DimShuffle", "Reshape", "Subtensor", "AdvancedSubtensor", "AdvancedSubtensor1", "Join", "Alloc", "SpecifyShape",
+         "Unbroadcast", "Repeat", "Eye", "Tri", "ARange", "MakeVector"}
+
+
+@dataclass
+class Failure:
+    """What went wrong: ``kind`` is the short form that stays the same while a program is cut down."""
+
+    kind: str
+    detail: str
+
+
+@dataclass
+class Result:
+    """What the calls of a function gave: results and states, or the error of each."""
+
+    calls: list[list[np.ndarray] | Exception] = field(default_factory=list)
+    states: list[list[np.ndarray]] = field(default_factory=list)
+
+
+class Disturb:
+    """Changes results by a few units in the last place; ``native`` leaves alone what native code rounds equally."""
+
+    def __init__(self, seed: int, native: bool) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.native = native
+
+    def __call__(self, node: Any, inputs: list[Any], result: np.ndarray) -> np.ndarray:
+        if result.dtype.kind not in "fc" or not result.size:
+            return result
+        op, name = node.op, getattr(node.op, "name", "")
+        eps, places, scale = np.finfo(result.dtype).eps, 32, np.abs(result)
+        if isinstance(op, Elemwise):
+            exact = name in PLAIN or (name.startswith("cast{") and (self.native or eps <= input_eps(inputs)))
+            if result.dtype.kind == "f" and (exact or (self.native and name in ROUNDED_AS_NUMPY)):
+                return result
+            places = 4 if name in ROUNDED_AS_NUMPY or name.startswith("cast{") else 32
+        elif type(op).__name__ in MOVES or (type(op).__name__ == "Reduction" and name in ("max", "min")):
+            return result
+        else:  # sums: the terms may cancel
+            largest = [np.abs(x[np.isfinite(x)]).max(initial=0) for x in map(np.asarray, inputs) if x.dtype.kind in "fciub"]
+            scale = scale + (np.max(largest, initial=0) if type(op).__name__ not in ("Softmax",) else 0)
+        with np.errstate(all="ignore"):
+            moved = result + self.rng.uniform(-places, places, result.shape) * eps * scale
+        return np.where(np.isfinite(result), moved, result).astype(result.dtype)
+
+
+def input_eps(inputs: list[Any]) -> float:
+    return max(np.finfo(x.dtype).eps if x.dtype.kind in "fc" else 0.0 for x in map(np.asarray, inputs))
+
+
+def initial(leaf: Leaf) -> np.ndarray:
+    return leaf.values[0].copy()
+
+
+def run_mode(program: Program, variables: dict[str, Variable], mode: Mode) -> Result:
+    """Compile and call; the shared variables start from their first values."""
+    given = [leaf for leaf in program.leaves if leaf.kind == "input"]
+    shared = [leaf for leaf in program.leaves if leaf.kind == "shared"]
+    for leaf in shared:
+        variables[leaf.name].set_value(initial(leaf))  # type: ignore[attr-defined]
+    f = function([variables[leaf.name] for leaf in given], [variables[name] for name in program.outputs], mode=mode,
+                 updates=[(variables[target], variables[name]) for target, name in program.updates],
+                 on_unused_input="ignore")
+    result = Result()
+    for call in range(program.calls()):
+        arrays = [leaf.values[call].copy() for leaf in given]
+        try:
+            values: Any = [np.asarray(value) for value in f(*arrays)]
+        except Exception as error:
+            values = error
+        for array, leaf in zip(arrays, given):
+            if not np.array_equal(array.view(np.uint8) if array.ndim else array.tobytes(),
+                                  leaf.values[call].view(np.uint8) if array.ndim else leaf.values[call].tobytes()):
+                raise AssertionError(f"the call changed its argument {leaf.name}")
+        result.calls.append(values)
+        result.states.append([variables[leaf.name].get_value() for leaf in shared])  # type: ignore[attr-defined]
+    return result
+
+
+def run_disturbed(program: Program, variables: dict[str, Variable], seed: int, native: bool) -> Result:
+    """The calls by `perform`, with noise."""
+    shared = {leaf.name: initial(leaf) for leaf in program.leaves if leaf.kind == "shared"}
+    result, noise = Result(), Disturb(seed, native)
+    for call in range(program.calls()):
+        known = {variables[leaf.name]: leaf.values[call] for leaf in program.leaves if leaf.kind == "input"}
+        known.update({variables[name]: value for name, value in shared.items()})
+        try:
+            values: Any = evaluate([variables[name] for name in program.outputs], known, noise)
+            shared.update(zip([target for target, _ in program.updates],
+                              evaluate([variables[name] for _, name in program.updates], known, noise)))
+        except Exception as error:
+            values = error
+        result.calls.append(values)
+        result.states.append(list(shared.values()))
+    return result
+
+
+def check(program: Program, modes: tuple[str, ...] = tuple(MODES)) -> Failure | None:
+    """Run the program in all modes; the first disagreement, or None."""
+    with config.change_flags(floatX="float64"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        variables = build(program)
+        first, *others = modes
+        try:
+            expected = run_mode(program, variables, MODES[first]())
+        except Exception as error:
+            return Failure(f"{first}: compile {type(error).__name__}", str(error))
+        disturbed: dict[bool, list[Result]] = {}
+        for name in others:
+            native = name == "c, unoptimized"
+            if native not in disturbed:
+                disturbed[native] = [run_disturbed(program, variables, k, native) for k in range(SAMPLES)]
+            try:
+                found = run_mode(program, variables, MODES[name]())
+            except Exception as error:
+                return Failure(f"{name}: compile {type(error).__name__}", str(error))
+            failure = difference(program, expected, found, disturbed[native])
+            if failure is not None:
+                return Failure(f"{name}: {failure.kind}", failure.detail)
+    return None
+
+
+def difference(program: Program, expected: Result, found: Result, disturbed: list[Result]) -> Failure | None:
+    shared = [leaf.name for leaf in program.leaves if leaf.kind == "shared"]
+    for call, (one, other) in enumerate(zip(expected.calls, found.calls)):
+        samples = [result.calls[call] for result in disturbed]
+        if any(isinstance(sample, Exception) != isinstance(one, Exception) for sample in samples):
+            return None  # roundings decide whether there is an error
+        if isinstance(one, Exception) or isinstance(other, Exception):
+            if type(one) is not type(other):
+                return Failure("error", f"call {call}: expected {shown(one)}, got {shown(other)}")
+        else:
+            for k, name in enumerate(program.outputs):
+                text = unequal(one[k], other[k], [sample[k] for sample in samples])  # type: ignore[index]
+                if text:
+                    return Failure("values" if "shape" not in text else "type", f"call {call}, output {name}: {text}")
+        for k, name in enumerate(shared):
+            text = unequal(expected.states[call][k], found.states[call][k], [r.states[call][k] for r in disturbed])
+            if text:
+                return Failure("state", f"call {call}, shared {name}: {text}")
+    return None
+
+
+def shown(value: Any) -> str:
+    return f"{type(value).__name__}: {str(value).splitlines()[0]}" if isinstance(value, Exception) else "a result"
+
+
+def unequal(expected: np.ndarray, found: np.ndarray, samples: list[np.ndarray]) -> str:
+    """What is wrong with ``found``; empty where nothing is."""
+    if any(sample.shape != expected.shape for sample in samples):
+        return ""
+    if (found.dtype, found.shape) != (expected.dtype, expected.shape):
+        return f"expected {expected.dtype} of shape {expected.shape}, got {found.dtype} of shape {found.shape}"
+    if not expected.size:
+        return ""
+    with np.errstate(all="ignore"):
+        same = (expected == found) | ((expected != expected) & (found != found))
+        if expected.dtype.kind in "biu":
+            stable = np.all([sample == expected for sample in samples], axis=0)
+            wrong = stable & ~same
+        else:
+            finite = np.all([np.isfinite(sample) == np.isfinite(expected) for sample in samples], axis=0)
+            spread = np.max([np.abs(sample - expected) for sample in samples], axis=0)
+            bound = 6 * spread + np.finfo(expected.dtype).tiny * (spread > 0) * 4
+            near = np.abs(found - expected) <= np.where(np.isfinite(expected), bound, 0)
+            wrong = finite & ~same & ~near
+    if not wrong.any():
+        return ""
+    places = list(zip(*np.nonzero(wrong)))[:3] if wrong.ndim else [()]
+    pairs = "; ".join(f"{list(map(int, at))}: expected {expected[at]!r}, got {found[at]!r}" for at in places)
+    return f"{int(wrong.sum())} of {wrong.size} {expected.dtype} elements differ: {pairs}"
