@@ -4,6 +4,7 @@
     demo         install, train the digit classifier, save pictures in out/
     test         install, check style and types, run all tests
     test-full    the same with the slow tests (more examples, every option)
+    fuzz         compare all modes on random programs: --seconds N (60), --seed S, --count N; scripts in out/fuzz/
     bench        measure beside PyTensor, JAX and PyTorch, those that are installed (--peers installs them)
     shell        an interactive Python with symtensor imported
     clean        remove .venv, build products and out/
@@ -31,7 +32,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):
         print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
-    tasks = {"demo": demo, "test": test, "test-full": test_full, "bench": bench, "shell": shell, "clean": clean}
+    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "bench": bench, "shell": shell,
+             "clean": clean}
     if not arguments or arguments[0] not in tasks:
         print(__doc__)
         return 0 if arguments in ([], ["-h"], ["--help"], ["help"]) else 2
@@ -57,6 +59,11 @@ def test(rest: list[str], *, full: bool = False) -> int:
 
 def test_full(rest: list[str]) -> int:
     return test(rest, full=True)
+
+
+def fuzz(rest: list[str]) -> int:
+    install("test")
+    return run([str(PYTHON), "-m", "tests.fuzz.run", *rest])
 
 
 def bench(rest: list[str]) -> int:

@@ -3,7 +3,6 @@ to."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from symtensor.compile.caller import Function, Maker, locked
 from symtensor.compile.io import In
 from symtensor.compile.profile import Profile
 from symtensor.config import config
+from symtensor.graph.lock import Lock
 from symtensor.graph.shared import Container
 from symtensor.link.execute import CallerBase
 from symtensor.link.failures import make_exception
@@ -41,7 +41,7 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
         super().__init__()
         self.trust_input = False
         self._variant: NativeFunction | None = None
-        self._variant_lock = threading.Lock()
+        self._variant_lock = Lock()
         self._prepare(maker, profile, name, containers)
 
     def _attach(self, containers: Sequence[Container]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from symtensor.graph.lock import Lock
 from symtensor.graph.trace import describe_origin
 from symtensor.graph.variable import Apply
 
@@ -26,7 +26,7 @@ class Profile:
         self.call_seconds = 0.0
         self.events = list(events)
         self.nodes: dict[Apply, list[float]] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def add_call(self, seconds: float) -> None:
         """One call took this long."""

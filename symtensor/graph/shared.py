@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 
+from symtensor.graph.lock import Lock
 from symtensor.graph.types import Type
 from symtensor.graph.variable import Variable
 
@@ -24,7 +24,7 @@ class Container:
     def __init__(self, type: Type, value: Any) -> None:
         self.type = type
         self.storage: list[Any] = [value]
-        self.lock = threading.RLock()
+        self.lock = Lock()
 
     @property
     def value(self) -> Any:

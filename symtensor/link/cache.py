@@ -19,7 +19,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import threading
 import time
 import warnings
 import weakref
@@ -27,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from symtensor.config import config
+from symtensor.graph.lock import Lock
 from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, find_compiler, flags
 
 __all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "unsafe"]
@@ -35,8 +35,8 @@ _NAME, _DIGEST = "program.so", "digest"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
 _STALE_SECONDS = 86400.0
 _memo: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
-_building: dict[str, threading.Lock] = {}
-_guard = threading.Lock()
+_building: dict[str, Lock] = {}
+_guard = Lock()
 
 
 class Library:
@@ -86,7 +86,7 @@ def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...]
     if found is not None:
         return found
     with _guard:
-        lock = _building.setdefault(key, threading.Lock())
+        lock = _building.setdefault(key, Lock())
     with lock:
         found = _memo.get(key)
         if found is None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from symtensor.graph.lock import Lock
 from symtensor.link import cache, toolchain
 
 __all__ = ["Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runtime"]
@@ -249,30 +248,6 @@ def _view(spec: Spec, value: Any) -> Array:
 
 
 # -- calls ---------------------------------------------------------------------------------------------------------
-
-
-class Lock:
-    """As the extension's Lock, without sharing: one thread at a time, re-entrant."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._process = os.getpid()
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock for this thread; again if it has it."""
-        if self._process != os.getpid():  # a fork: whoever held it is gone
-            self._lock, self._process = threading.RLock(), os.getpid()
-        return self._lock.acquire(blocking, timeout)
-
-    def release(self) -> None:
-        """Undo one acquire."""
-        self._lock.release()
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class NestPass:
         self.needed = needed
         self.operands = {k: operand for k, operand in enumerate(operands) if k in needed}
         reduced_axes = set(self.reductions[0][1].axes(len(dims))) if self.reductions else set()
-        reduced = [axis in reduced_axes for axis in range(len(dims))]
+        reduced = [axis in reduced_axes for axis in range(len(dims))] or [bool(self.reductions)]
         self.arrays = [k for k, operand in self.operands.items() if not operand.value]
         rows = [self.operands[k].strides for k in self.arrays]
         rows += [driver.symbols.steps(dims)] * bool(self.stores)

@@ -25,7 +25,7 @@ __all__ = ["HEADERS", "CompileError", "Compiler", "NoCompiler", "cpu_identity", 
 
 HEADERS = Path(__file__).parent / "runtime"
 
-_BASE_FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fwrapv", "-fno-math-errno", "-fno-trapping-math",
+_BASE_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-fwrapv", "-fno-math-errno", "-fno-trapping-math",
                "-ffp-contract=off", "-fopenmp-simd", "-pipe", "-w")
 _FORBIDDEN = ("@", "-B", "-fplugin", "-wrapper", "--wrapper", "-specs", "--specs", "--prefix", "-load", "-Xclang",
               "-fpass-plugin", "-ld-path", "--ld-path", "-fuse-ld", "-Wl,@", "-Wl,-plugin", "-Wl,--plugin",
@@ -133,8 +133,11 @@ def _failure(command: list[str], status: int, output: str, text: Path) -> Compil
 def flags(target: str | None = None) -> tuple[str, ...]:
     """The compiler's arguments for programs, from config.target and config.compiler_flags."""
     more = checked_flags(shlex.split(config.compiler_flags), "config.compiler_flags")
-    native = (target or config.target) == "native"
-    return (*_BASE_FLAGS, *(("-march=native",) if native else ()), *more)
+    native: tuple[str, ...] = ()
+    if (target or config.target) == "native":
+        # Compilers prefer 256-bit vectors for the sake of the clock; our loops are a third faster with all 512.
+        native = ("-march=native", *(("-mprefer-vector-width=512",) if os.uname().machine == "x86_64" else ()))
+    return (*_BASE_FLAGS, *native, *more)
 
 
 def find_compiler() -> Compiler:

@@ -16,6 +16,9 @@ __all__ = ["Simplifier"]
 Linear = tuple[dict[Variable, int], int]
 """A sum: coefficients of non-constant terms, and the constant."""
 
+_TERMS = 12
+"""A longer sum is a term itself, so that a chain of slices of slices takes linear time."""
+
 _FOLDABLE = ("Subtensor", "MakeVector", "Reduction", "DimShuffle", "Reshape", "Join", "Shape")
 
 
@@ -154,7 +157,8 @@ class Simplifier:
         for term in minus:
             total = ELEMENTWISE["sub"](total, term)
         (result,) = self.interner.intern([total])
-        self._sums[result] = {atom: terms[atom] for atom in atoms}, constant
+        if len(atoms) <= _TERMS:
+            self._sums[result] = {atom: terms[atom] for atom in atoms}, constant
         return result
 
     def _scaled(self, atom: Variable, count: int) -> Variable:
@@ -213,11 +217,10 @@ class Simplifier:
         """A lower bound of ``a - b``, where one is known."""
         terms, constant = self.difference(a, b)
         bounds = [self._bound(terms, constant)]
-        for atom in [atom for atom, count in terms.items() if count == -1]:  # -min(p, q) is at least -p, and -q
-            owner = atom.owner
-            if owner is None or owner.op is not ELEMENTWISE["minimum"]:
-                continue
-            for value in owner.inputs:
+        least = ELEMENTWISE["minimum"]
+        cuts = [a for a, count in terms.items() if count == -1 and a.owner is not None and a.owner.op is least]
+        for atom in cuts if len(cuts) == 1 else ():  # -min(p, q) is at least -p, and -q
+            for value in atom.owner.inputs:  # type: ignore[union-attr]
                 rest = {key: count for key, count in terms.items() if key is not atom}
                 inner, shift = self.sum_of(value)
                 for key, count in inner.items():

@@ -208,10 +208,13 @@ class Rewriter:
         return self._fire(node)
 
     def _with_inputs(self, node: Apply, inputs: Sequence[Variable]) -> Apply:
-        """The node on other inputs. Their types may show that it cannot run: the error names the user's line."""
+        """The node on other inputs. Their types may show that it cannot run: the error names the user's line. Types
+        may follow from guards though, which a call need not satisfy: then the node stays, for its checks to fail."""
         try:
             return self.facts.interner.node(node, inputs)
         except (TypeError, ValueError, IndexError) as error:
+            if self.facts.inference.guards:
+                return node
             place = describe_origin(node.origin)
             raise type(error)(f"{error}{f' (made at {place})' if place else ''}") from None
 

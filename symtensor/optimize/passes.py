@@ -50,6 +50,7 @@ def fold(node: Apply) -> list[Variable] | None:
 
 @rewrite("canonicalize")
 def constant_folding(node: Apply, facts: Facts) -> Any:
+    """A node of constants is a constant, where `fold` allows."""
     return fold(node)
 
 

@@ -92,20 +92,28 @@ def build(program: Program) -> dict[str, Variable]:
 Noise = Callable[[Any, list[Any], np.ndarray], np.ndarray]
 
 
-def evaluate(outputs: Iterable[Variable], known: dict[Variable, Any], noise: Noise | None = None) -> list[np.ndarray]:
-    """The values of ``outputs`` by `perform`, node by node; ``known`` grows. ``noise`` changes results."""
+def evaluate(outputs: Iterable[Variable], known: dict[Variable, Any], noise: Noise | None = None) -> list[Any]:
+    """The values of ``outputs`` by `perform`, node by node; ``known`` grows. ``noise`` changes results. A node that
+    raises has its error for value, and so have those that need it."""
 
     def value(variable: Variable) -> Any:
         return variable.data if isinstance(variable, Constant) else known[variable]
 
     outputs = list(outputs)
     for node in toposort(outputs, known):
-        storage: list[list[Any]] = [[None] for _ in node.outputs]
         inputs = [value(v) for v in node.inputs]
-        node.op.perform(node, inputs, storage)
+        error = next((x for x in inputs if isinstance(x, Exception)), None)
+        storage: list[list[Any]] = [[error] for _ in node.outputs]
+        if error is None:
+            try:
+                node.op.perform(node, inputs, storage)
+            except Exception as raised:
+                storage = [[raised] for _ in node.outputs]
         for variable, (result,) in zip(node.outputs, storage):
-            known[variable] = np.asarray(result) if noise is None else noise(node, inputs, np.asarray(result))
-    return [np.asarray(value(output)) for output in outputs]
+            failed = isinstance(result, Exception)
+            array = result if failed else np.asarray(result)
+            known[variable] = array if failed or noise is None else noise(node, inputs, array)
+    return [value(output) for output in outputs]
 
 
 @dataclass
@@ -237,13 +245,12 @@ class Generator:
             return None
         except Exception as error:
             raise CannotBuild(f"{step.source()}: {type(error).__name__}: {error}") from error
-        try:
-            (array,) = evaluate([variable], known := dict(self.known))
-        except (ValueError, IndexError) as error:
+        (array,) = evaluate([variable], known := dict(self.known))
+        if isinstance(array, Exception):
             if self.failing is None and self.chance(0.05) and len(self.steps) > 3:
                 self.steps.append(step)
                 self.failing = step.name
-            self.reject(f"run: {type(error).__name__}: {text}")
+            self.reject(f"run: {type(array).__name__}: {text}")
             return None
         if not self.suits(array, args):
             self.reject(f"unsuitable: {text}")
@@ -283,7 +290,8 @@ class Generator:
         outputs = {self.one_of(made[len(made) // 2:]) for _ in range(4)} | {made[-1]}
         if self.failing is not None:
             outputs.add(self.failing)
-        return Program(tuple(self.leaves), tuple(self.steps), tuple(sorted(outputs)), tuple(self.updates())).pruned()
+        updates = tuple(self.updates())  # adds casts to the steps
+        return Program(tuple(self.leaves), tuple(self.steps), tuple(sorted(outputs)), updates).pruned()
 
     def updates(self) -> Iterable[tuple[str, str]]:
         """New values of shared variables: of their rank, cast to their dtype."""

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from symtensor import config
-from tests.fuzz.compare import Failure, check
-from tests.fuzz.generator import CannotBuild, Generator, Leaf, Program
+from tests.fuzz.compare import MODES, Failure, check, run_mode
+from tests.fuzz.generator import CannotBuild, Generator, Leaf, Program, build
 
 OUT = Path(__file__).resolve().parents[2] / "out" / "fuzz"
 STEPS = 22
@@ -72,8 +72,9 @@ def _send(connection: Any, work: Callable[[], Any]) -> None:
 # -- cutting down --------------------------------------------------------------------------------------------
 
 
-def minimized(program: Program, failure: Failure, seconds: float = 60.0) -> tuple[Program, Failure]:
-    """A smaller program that fails in the same way."""
+def minimized(program: Program, failure: Failure, seconds: float = 60.0,
+              checked: Callable[[Program], Failure | None] = check) -> tuple[Program, Failure]:
+    """A smaller program that fails in the same way, as ``checked`` says."""
     end = time.monotonic() + seconds
     smaller = True
     while smaller:
@@ -81,7 +82,7 @@ def minimized(program: Program, failure: Failure, seconds: float = 60.0) -> tupl
         for candidate in candidates(program):
             if time.monotonic() > end:
                 return program, failure
-            found = apart(lambda: check(candidate))
+            found = apart(lambda: checked(candidate))
             if found is not None and found.kind == failure.kind:
                 program, failure, smaller = candidate, found, True
                 break
@@ -126,21 +127,10 @@ def _without_steps(program: Program) -> Iterator[Program]:
 
 
 def _value_of(program: Program, name: str) -> list[np.ndarray] | None:
-    from tests.fuzz.compare import run_disturbed
-    from tests.fuzz.generator import build
-
+    """The values of a step in each call, as the unoptimized interpreter computes them."""
     alone = replace(program, outputs=(name,))
-    found = run_disturbed(alone, build(alone), -1, native=True) if False else _plain(alone)
-    return found
-
-
-def _plain(program: Program) -> list[np.ndarray] | None:
-    from symtensor import Mode
-    from tests.fuzz.compare import run_mode
-    from tests.fuzz.generator import build
-
     try:
-        result = run_mode(program, build(program), Mode("py", "None"))
+        result = run_mode(alone, build(alone), MODES["py, unoptimized"]())
     except Exception:
         return None
     if any(isinstance(call, Exception) for call in result.calls):

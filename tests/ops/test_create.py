@@ -96,7 +96,7 @@ def test_arange(start, stop, step, dtype):
     check(
         C.arange,
         lambda a, b, c: np.arange(
-            float(a) if dtype != "int64" else a, b, float(c) if dtype != "int64" else c, dtype=dtype
+            *(v if dtype == "int64" else float(v) for v in (a, b, c)), dtype=dtype
         ),
         a,
         b,

@@ -151,8 +151,8 @@ def slice_of_alloc(node: Apply, facts: Facts) -> Any:
 
 @rewrite("canonicalize", Subtensor, AdvancedSubtensor1, whole=True)
 def index_of_elementwise(node: Apply, facts: Facts) -> Any:
-    """f(x)[i] is f(x[i]) where nothing else needs f(x)."""
-    inner = node.inputs[0].owner
+    """f(x)[i] is f(x[i]) where nothing else needs f(x). Slices, which keep most of it, stay where they are."""
+    inner = None if _slices(node.op) else node.inputs[0].owner  # type: ignore[arg-type]
     if inner is None or not isinstance(inner.op, Elemwise) or facts.clients(node.inputs[0]) != 1:
         return None
     operands = []
