@@ -56,14 +56,14 @@ class Emitter:
         for step in self.plan.steps:
             if step.node is not None:
                 self._checks(step, early=True)
-                if step.kind in ("loop",):
-                    self._reduction_checks(step)
+                self._reduction_checks(step, early=True)
         with self.driver.inside("memory"):
             self.storage.reserve()
         self.driver.section = "steps"
         for at, step in enumerate(self.plan.steps):
             if step.node is not None:
                 self._checks(step, early=False)
+                self._reduction_checks(step, early=False)
             for array in step.writes:
                 self.storage.take_late(array)
             getattr(self, f"_{step.kind}")(step)
@@ -100,9 +100,9 @@ class Emitter:
                 texts = [self.scalar(value) for value in values[:8]]
                 self.driver.add([f"if (!{self.scalar(ok)}) {self.fail(code, step.info, texts)}"])
 
-    def _reduction_checks(self, step: Step) -> None:
+    def _reduction_checks(self, step: Step, early: bool) -> None:
         """Reductions without identity need an element for each result."""
-        if step.node is None:
+        if step.node is None or step.kind != "loop":
             return
         program = scalar_program(step.node)
         for _, reduction in program.outputs:
@@ -113,9 +113,9 @@ class Emitter:
             symbols = self.program.symbols
             gone = symbols.multiply(ONE, *(symbols.of(dims[axis]) for axis in axes))
             kept = symbols.multiply(ONE, *(symbols.of(dim) for axis, dim in enumerate(dims) if axis not in axes))
-            if gone.static:
+            known = self.program.product_is_early(gone) and self.program.product_is_early(kept)
+            if gone.static or known != early:
                 continue
-            early = self.program.product_is_early(gone) and self.program.product_is_early(kept)
             with self.driver.inside("early" if early else "steps"):
                 test = f"{self.driver.product(gone)} == 0"
                 if kept != ONE:
@@ -304,7 +304,7 @@ class Emitter:
         (array,), k = step.reads, step.output
         ctype = C_TYPES[array.dtype]
         elements = self.program.symbols.size(array.dims)
-        if not self.program.product_is_early(elements):
+        if not self.storage.dims_are_early(array.dims):
             self.storage.take_output(k, array.dtype, array.dims)
         if array.contiguous:
             size = self.driver.product(self.program.symbols.multiply(Product(np.dtype(array.dtype).itemsize), elements))

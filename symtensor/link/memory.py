@@ -233,7 +233,8 @@ def _place_outputs(program: Program, plan: Plan) -> None:
         if step.kind == "copy":
             (array,) = step.reads
             root = array.root
-            if root.kind == "buffer" and root.place is None and exact(program, array, array.dims):
+            known = array is root or all(map(program.is_early, array.dims))  # when the memory is taken
+            if known and root.kind == "buffer" and root.place is None and exact(program, array, array.dims):
                 root.place = ("output", step.output)
                 plan.outputs[step.output] = array
                 continue

@@ -41,15 +41,18 @@ class Storage:
     def reserve(self) -> None:
         """The arena, and the memory of outputs whose size is known before the steps."""
         self._arena()
-        size = self.program.symbols.size
         for k, array in self.plan.outputs.items():
-            if self.program.product_is_early(size(array.dims)):
+            if self.dims_are_early(array.dims):
                 self.take_output(k, array.dtype, array.dims)
         for step in self.plan.steps:
             if step.kind in ("store", "copy") and step.output not in self.plan.inplace and step.source is not None:
                 dims = self.program.dims(step.source)
-                if self.program.product_is_early(size(dims)):
+                if self.dims_are_early(dims):
                     self.take_output(step.output, step.source.type.dtype, dims)
+
+    def dims_are_early(self, dims: Sequence[Variable]) -> bool:
+        """Whether a shape is known before the steps: every dimension, also where another one is 0."""
+        return all(map(self.program.is_early, dims))
 
     def _bytes(self, size: Bytes) -> str:
         item, elements = size
@@ -92,7 +95,7 @@ class Storage:
             size = (np.dtype(array.dtype).itemsize, elements)
             self.driver.add([f"held[{number}] = st_take(rt, {self._bytes(size)});",
                              f"if (held[{number}] == NULL) {{ status = ST_MEMORY; goto done; }}"])
-        elif kind == "output" and not self.program.product_is_early(elements):
+        elif kind == "output" and not self.dims_are_early(self.plan.outputs[number].dims):
             self.take_output(number, array.dtype, self.plan.outputs[number].dims)
 
     def pointer(self, array: Array) -> str:

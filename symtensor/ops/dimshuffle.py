@@ -48,8 +48,8 @@ class DimShuffle(Op):
         for axis in self.dropped:
             if x.shape[axis] != 1:
                 raise ValueError(f"dimshuffle{self.order}: axis {axis} of shape {x.shape} is dropped but is not 1")
-        kept = [axis for axis in self.order if axis != "x"]
-        y = np.transpose(x, [*kept, *self.dropped]).reshape([x.shape[axis] for axis in kept])
+        kept = [axis for axis in self.order if not isinstance(axis, str)]
+        y = np.transpose(x, kept + list(self.dropped)).reshape([x.shape[axis] for axis in kept])
         outputs[0][0] = np.expand_dims(y, [i for i, axis in enumerate(self.order) if axis == "x"])
 
     def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Shape]:  # type: ignore[override]

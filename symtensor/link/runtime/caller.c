@@ -153,9 +153,13 @@ static int take_all_shared(const Plan *plan, PyObject *const *args, Work *work)
 static PyObject *deliver(const Plan *plan, Work *work)
 {
     for (int k = plan->n_results; k < plan->program->n_outputs; k++) {
-        if (!work->results[k]) continue;
         PyObject *storage = PyTuple_GET_ITEM(plan->storages, plan->targets[k - plan->n_results]);
         PyObject *value = work->results[k];
+        if (!value) { /* written in place; user code that ran meanwhile may have put another value there */
+            PyObject *owner = work->owners[plan->program->inplace[k]];
+            if (!owner || PyList_GetItem(storage, 0) == owner) continue;
+            value = Py_NewRef(owner);
+        }
         work->results[k] = NULL;
         if (PyList_SetItem(storage, 0, value) < 0) return NULL;
     }

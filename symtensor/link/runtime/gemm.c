@@ -5,7 +5,7 @@
 #include "matrix.h"
 #include <stdatomic.h>
 
-enum { PANEL = 48, TINY = 216 };
+enum { PANEL = 16, TINY = 216 };
 static const double PIECE_FLOPS = 2.2e6;
 
 #define GEMM_HEAD int, int, int, int, int, int
