@@ -21,6 +21,7 @@ from symtensor.autodiff.reverse import carries_gradient, pullback
 from symtensor.graph.variable import Variable
 from symtensor.graph.walk import toposort
 from symtensor.ops.convert import constant
+from symtensor.ops.elementwise import second
 
 __all__ = ["Lop", "grad", "hessian_vector_product", "subgraph_grad"]
 
@@ -91,7 +92,8 @@ def _sweep(cost: Variable | None, targets: Sequence[Variable], stop: Sequence[Va
         return pullback([], [], targets, stop=stop, fixed=fixed)
     check_cost(cost)
     one = constant(1, dtype=cost.type.dtype if carries_gradient(cost) else "floatX")
-    return pullback([cost], [one], targets, stop=stop, fixed=fixed)
+    # The 1 is "of the shape of the cost": a function of the gradient needs all inputs of the cost, as in Theano.
+    return pullback([cost], [second(cost, one)], targets, stop=stop, fixed=fixed)
 
 
 def _add_names(cost: Variable, made_before: Sequence[Any], targets: Sequence[Variable],

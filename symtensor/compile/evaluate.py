@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 from symtensor.compile.function import Function, function
@@ -30,6 +31,9 @@ def evaluate(
     >>> float((x + 1).eval({x: 2}))
     3.0
     """
+    if not isinstance(inputs_to_values, (Mapping, NoneType)):
+        raise TypeError(f"eval takes a dict of values by variable, got a {type(inputs_to_values).__name__}; write "
+                        f"{variable}.eval({{x: value}})")
     values = dict(inputs_to_values or {})
     if not all(isinstance(key, Variable) for key in values):
         wrong = next(key for key in values if not isinstance(key, Variable))

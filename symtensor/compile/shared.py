@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symtensor.graph.shared import SharedVariable
-from symtensor.graph.types import DTYPES, TensorType
+from symtensor.graph.types import DTYPES, TensorType, reject_masked
 from symtensor.graph.variable import Variable
 from symtensor.ops.tensor_variable import TensorSharedVariable
 
@@ -50,6 +50,7 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
         )
     if target != "cpu":
         raise ValueError(f"shared: target={target!r} is no device of this build; use target='cpu'")
+    reject_masked(value)
     array = np.asarray(value)
     if array.dtype.name not in DTYPES:
         raise TypeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "is_continuous",
     "is_float",
     "is_integer",
+    "reject_masked",
     "upcast",
 ]
 
@@ -161,6 +162,9 @@ class TensorType(Type):
             if broadcastable is None:
                 raise TypeError("TensorType(dtype, shape): the shape is missing; use () for a scalar")
             shape = broadcastable
+        if not isinstance(shape, Iterable):
+            raise TypeError(f"TensorType(dtype, shape): the shape is a tuple with a size or None for each dimension, "
+                            f"got {shape!r}")
         self.dtype = complete_dtype(dtype)
         self.shape = tuple(_static_dim(dim) for dim in shape)
         self.device = device
@@ -230,6 +234,7 @@ class TensorType(Type):
 
     def _converted(self, value: Any, strict: bool, allow_downcast: bool | None) -> np.ndarray[Any, Any]:
         target = self.numpy_dtype
+        reject_masked(value)
         if isinstance(value, np.ndarray) and value.dtype == target:
             return np.asarray(value).view(np.ndarray)
         if strict:
@@ -292,6 +297,12 @@ def _static_dim(dim: int | bool | None) -> int | None:
     if size < 0:
         raise ValueError(f"TensorType: a dimension cannot be {size}")
     return size
+
+
+def reject_masked(value: Any) -> None:
+    """TypeError for a masked array with masked elements: tensors have no mask."""
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.any(getattr(value, "mask", False)):
+        raise TypeError("got a masked array, whose mask would be lost; pass array.filled(value)")
 
 
 def _reject_symbolic(value: Any) -> None:

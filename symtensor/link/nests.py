@@ -347,7 +347,7 @@ class NestPass:
     def _innermost(self, head: str, at: str, bases: dict[int, str], outs: dict[int, str], letter: str = "a") -> None:
         """The vectorized loop; where strides are known at run time only, there is a second one for steps of 1."""
         unknown = [self.function.size(step) for k in self.arrays if k not in self.hoisted
-                   for step in [self.strides[k][-1]] if any(isinstance(factor, Text) for factor in step.factors)]
+                   for step in [self.strides[k][-1]] if _at_run_time(step)]
         tests = " && ".join(f"{step} == 1" for step in dict.fromkeys(unknown))
         for unit in (True, False) if unknown else (False,):
             body = self._body(at, bases, outs, unit)
@@ -364,8 +364,9 @@ class NestPass:
         for k in self.arrays:
             if k in self.hoisted:
                 continue
-            step = self.function.size(self.strides[k][-1])
-            index = at if step == "1" or unit else f"{at} * {step}"
+            stride = self.strides[k][-1]
+            step = self.function.size(stride)
+            index = at if step == "1" or (unit and _at_run_time(stride)) else f"{at} * {step}"
             lines.append(f"const {C_TYPES[self.operands[k].dtype]} v{k} = {bases[k]}[{index}];")
             self.values[k] = f"v{k}"
         lines += program_text(self.program, self.values, self.needed)
@@ -379,3 +380,8 @@ class NestPass:
 
     def _grain(self) -> int:
         return max(1024, GRAIN // (1 + 2 * self.calls))
+
+
+def _at_run_time(stride: Product) -> bool:
+    """Whether a stride is 0 where a dimension turns out to be 1."""
+    return any(isinstance(factor, Text) for factor in stride.factors)

@@ -40,9 +40,9 @@ def _typed(value: Any, dtype: str) -> str:
 
 def _floating(value: float, suffix: str) -> str:
     if value != value:
-        return "(-NAN)" if np.signbit(value) else "NAN"
+        return "(-NAN)" if np.signbit(value) else "(NAN)"  # no identifiers: a literal has no address
     if value in (float("inf"), float("-inf")):
-        return "INFINITY" if value > 0 else "(-INFINITY)"
+        return "(INFINITY)" if value > 0 else "(-INFINITY)"
     if value == int(value) and abs(value) < 1e6:
         text = f"{value:.1f}{suffix}"
     else:
@@ -58,13 +58,13 @@ def _integer(value: int, dtype: str) -> str:
         return f"UINT64_C({value})"
     if dtype == "int64":
         if value == -(2**63):
-            return "INT64_MIN"
+            return "(INT64_MIN)"
         text = str(value) if abs(value) < 2**31 else f"INT64_C({value})"
         return f"({text})" if value < 0 else text
     if dtype == "uint32":
         return f"{value}u"
     if dtype == "int32" and value == -(2**31):
-        return "INT32_MIN"
+        return "(INT32_MIN)"
     return f"({value})" if value < 0 else str(value)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from symtensor.config import config
 from symtensor.graph.op import converters
-from symtensor.graph.types import DTYPES, TensorType, complete_dtype
+from symtensor.graph.types import DTYPES, TensorType, complete_dtype, reject_masked
 from symtensor.graph.variable import Apply, Constant, Variable
 
 __all__ = ["NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant", "int64_constant", "static_value"]
@@ -76,6 +76,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     """
     if isinstance(x, Variable):
         raise TypeError(f"constant: {x} is symbolic, not a value")
+    reject_masked(x)
     data = np.array(x, dtype=complete_dtype(dtype)) if dtype is not None else autocast(x)
     if data.dtype.name not in DTYPES:
         raise TypeError(f"constant: {x!r} has dtype {data.dtype}; the dtypes are {', '.join(DTYPES)}")

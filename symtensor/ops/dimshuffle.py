@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ class DimShuffle(Op):
 
     def __init__(self, ndim: int, order: Sequence[int | str]) -> None:
         self.ndim = ndim
-        self.order = tuple(axis if axis == "x" else int(axis) for axis in order)
+        try:
+            self.order = tuple(axis if axis == "x" else index(axis) for axis in order)  # type: ignore[arg-type]
+        except TypeError:
+            raise TypeError(f"dimshuffle: an order holds axes 0..{ndim - 1} and 'x', got {tuple(order)}") from None
         kept = [axis for axis in self.order if axis != "x"]
         if len(set(kept)) != len(kept) or any(not 0 <= axis < ndim for axis in kept):  # type: ignore[operator]
             raise ValueError(f"dimshuffle: {self.order} is not an order of the axes 0..{ndim - 1} and 'x'")

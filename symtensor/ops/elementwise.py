@@ -314,7 +314,7 @@ switch = elementwise(
 
 second = elementwise(
     "second", "{1}", numpy=lambda a, b: np.broadcast_to(b, np.broadcast_shapes(a.shape, b.shape)),
-    grad=lambda g, y, a, b: (zero_gradient(g, y, a)[0], g), nin=2, dtype=lambda a, b: b,
+    grad=lambda g, y, a, b: (None, g), nin=2, dtype=lambda a, b: b,
     operands=lambda a, b: [a, b], doc="second(a, b): b in the broadcast shape of both.",
 )
 
@@ -377,6 +377,11 @@ def cast(x: Any, dtype: Any) -> Variable:
 
 
 def _broadcast_dims(*dims: Any) -> Any:
+    if not any(np.ndim(dim) for dim in dims):
+        known = {int(dim) for dim in dims} - {1}
+        if len(known) > 1:  # native code has checked this before; an operand may be there for its shape alone
+            raise ValueError(f"shapes do not broadcast: dimensions {', '.join(map(str, sorted(known)))} meet; "
+                             "they must be equal, or 1")
     return functools.reduce(lambda a, b: np.where(a == 1, b, a), dims)
 
 

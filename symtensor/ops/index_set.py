@@ -10,6 +10,7 @@ import numpy as np
 
 from symtensor.graph.op import Kernel
 from symtensor.graph.op import Shape as Dims
+from symtensor.graph.types import COMPLEX_DTYPES
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, constant, int64_constant
@@ -142,7 +143,8 @@ def _fitted(y: Variable, x: Variable, verb: str) -> Variable:
     fits."""
     if y.type.dtype == x.type.dtype:
         return y
-    if isinstance(y, Constant) and np.array_equal(y.data.astype(x.type.dtype), y.data):
+    lossless = y.type.dtype not in COMPLEX_DTYPES or x.type.dtype in COMPLEX_DTYPES
+    if isinstance(y, Constant) and lossless and np.array_equal(y.data.astype(x.type.dtype), y.data):
         return constant(y.data, dtype=x.type.dtype)
     if not np.can_cast(y.type.dtype, x.type.dtype, "same_kind"):
         raise TypeError(f"{verb}: a value of dtype {y.type.dtype} does not fit in a tensor of dtype "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class ReductionRecord:
     name: str
     combine_name: str
     numpy: Any
-    identity: int | None
+    identity: float | None
     dtype: Callable[[str], str]
     accumulator: Callable[[str, str], str]
     init: Mapping[str, str]
@@ -137,6 +137,9 @@ REDUCTIONS: dict[str, ReductionRecord] = {
 }
 """Every reduction by name."""
 
+_INNER = {"peak": replace(REDUCTIONS["max"], name="peak", identity=-np.inf, accepts="f")}
+"""Those that only expansions use: the largest element, -inf where there is none."""
+
 
 def normalize_axis(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """The reduced axes, sorted, of ``axis``: None (all), an int, or a sequence of ints; negative ones count
@@ -185,7 +188,7 @@ class Reduction(Op):
 
     def __init__(self, name: str, axis: Sequence[int] | None = None, dtype: str | None = None,
                  acc_dtype: str | None = None) -> None:
-        if name not in REDUCTIONS:
+        if name not in REDUCTIONS and name not in _INNER:
             raise ValueError(f"no reduction is named {name!r}; they are {', '.join(REDUCTIONS)}")
         self.name = name
         self.axis = None if axis is None else tuple(sorted(axis))
@@ -195,7 +198,7 @@ class Reduction(Op):
     @property
     def record(self) -> ReductionRecord:
         """What the reduction is."""
-        return REDUCTIONS[self.name]
+        return REDUCTIONS.get(self.name) or _INNER[self.name]
 
     def axes(self, ndim: int) -> tuple[int, ...]:
         """The axes that vanish from an input of this rank."""
@@ -231,7 +234,8 @@ class Reduction(Op):
                                  f"axis {self.axis} of shape {array.shape}")
             return np.empty(rest, dtype=out)
         with np.errstate(all="ignore"):
-            result = self.record.numpy.reduce(array, axis=axes, dtype=accumulator)
+            first = {"initial": self.record.identity} if self.name in _INNER else {}
+            result = self.record.numpy.reduce(array, axis=axes, dtype=accumulator, **first)
             return np.asarray(result).astype(out, copy=False)
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
@@ -350,4 +354,5 @@ class ProdOthers(Op):
 
 _GRADIENTS: dict[str, Callable[..., Variable]] = {
     "sum": _sum_gradient, "prod": _prod_gradient, "max": _extremum_gradient, "min": _extremum_gradient,
+    "peak": _extremum_gradient,
 }

@@ -32,8 +32,8 @@ from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch
 from symtensor.ops.elementwise_math import exp, log
 from symtensor.ops.elemwise import upgrade_to_float
 from symtensor.ops.kernel_text import unravel_c
-from symtensor.ops.reduce import max, sum
-from symtensor.ops.reduction import normalize_axis, put_back
+from symtensor.ops.reduce import sum
+from symtensor.ops.reduction import Reduction, normalize_axis, put_back
 from symtensor.ops.shape import shape_of
 
 __all__ = [
@@ -346,7 +346,7 @@ class LogSumExp(Op):
     def expand(self, x: Variable) -> Variable:
         """The spelling: an infinite maximum is not subtracted, so that its rows stay inf or -inf."""
         axes = self.axes(x.type.ndim)
-        top = max(x, axes, keepdims=True)
+        top = put_back(Reduction("peak", axes)(x), x.type.ndim, axes)
         zero = as_tensor_variable(np.zeros((), x.type.dtype))
         shift = switch(isinf(top), zero, top)
         total = sum(exp(sub(x, shift)), axes)

@@ -1,4 +1,4 @@
-"""Random programs: graphs over all of the library's ops, with shared variables, updates, and values for two calls.
+"""Random programs: graphs over all of the library's ops, with shared variables, updates, and values for three calls.
 
 A `Program` is data: leaves with values, and steps of text. So one that fails can be cut down piece by piece, and
 printed as a script. It is drawn together with its values: a step is kept where it computes something of moderate size
@@ -19,6 +19,7 @@ from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import toposort
 
 MAX_SIZE = 400
+LARGE_SIZE = 40000  # of programs whose loops are split over threads and summed by blocks
 FLOATS = ("float64", "float32", "float16")
 INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -147,6 +148,7 @@ class Generator:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
         self.special = self.chance(0.15)  # infinities and nan among the values
+        self.large = self.chance(0.05)
         self.second = self.one_of(["same", "ones", "ones", "resized"])
         self.sizes = {"n": self.size(), "m": self.size()}
         self.other_sizes = {"n": self.size(), "m": self.size()}
@@ -169,7 +171,11 @@ class Generator:
         return [self.one_of(items) for _ in range(self.integer(0, most))]
 
     def size(self) -> int:
-        return self.one_of([0, 1, 2, 2, 3, 3, 4, 4, 5, 7, 17])
+        return self.one_of([2, 70, 300, 5000] if self.large else [0, 1, 2, 2, 3, 3, 4, 4, 5, 7, 17])
+
+    @property
+    def max_size(self) -> int:
+        return LARGE_SIZE if self.large else MAX_SIZE
 
     # -- leaves ----------------------------------------------------------------------------------------------
 
@@ -194,13 +200,14 @@ class Generator:
         kind = self.one_of(["input", "input", "input", "shared", "shared", "constant"])
         letters = self.one_of(["", "n", "m", "nm", "nm", "nm", "mn", "nn", "n1", "1m", "11", "1", "nm1", "mnm", "1nm"])
         dims = [self.sizes.get(letter, 1) for letter in letters]
-        if np.prod(dims) > MAX_SIZE:
+        if np.prod(dims) > self.max_size:
             dims = [min(dim, 5) for dim in dims]
         dtype = self.one_of(self.palette)
         static = tuple(dim if self.chance(0.2) else None for dim in dims)
         values = [self.draw(dtype, tuple(dims))]
         if kind == "input":
             values.append(self.draw(dtype, self.second_shape(letters, dims, static)))
+            values.append(self.draw(dtype, tuple(dims)))
         self.add_leaf(kind, dtype, static if kind == "input" else (None,) * len(dims), values)
 
     def add_leaf(self, kind: str, dtype: str, static: tuple[int | None, ...], values: list[np.ndarray]) -> Value:
@@ -220,7 +227,7 @@ class Generator:
             if known is None and self.second == "ones" and self.chance(0.4):
                 dim = 1
             elif known is None and self.second == "resized" and letter in self.other_sizes:
-                dim = min(self.other_sizes[letter], 5)
+                dim = min(self.other_sizes[letter], 300 if len(letters) < 3 else 5)
             shape.append(dim)
         return tuple(shape)
 
@@ -264,7 +271,7 @@ class Generator:
         self.rejected[why] = self.rejected.get(why, 0) + 1
 
     def suits(self, array: np.ndarray, args: tuple[Value, ...]) -> bool:
-        if array.size > MAX_SIZE:
+        if array.size > self.max_size:
             return False
         if array.dtype.kind not in "fc":
             return True
@@ -288,6 +295,7 @@ class Generator:
             move(self)
         made = [value.name for value in self.pool if value.name.startswith("v")] or [self.pool[0].name]
         outputs = {self.one_of(made[len(made) // 2:]) for _ in range(4)} | {made[-1]}
+        outputs |= {self.one_of(self.pool).name for _ in range(2) if self.chance(0.1)}
         if self.failing is not None:
             outputs.add(self.failing)
         updates = tuple(self.updates())  # adds casts to the steps

@@ -7,6 +7,7 @@ down to what still fails in the same way and written as a script into out/fuzz/.
 from __future__ import annotations
 
 import argparse
+import inspect
 import multiprocessing
 import sys
 import time
@@ -17,8 +18,13 @@ from typing import Any
 
 import numpy as np
 
+import symtensor.compile.native  # loaded once, before the processes are made
+import symtensor.compile.shared
+import symtensor.link.native
+import symtensor.optimize.pipeline
+import symtensor.optimize.rules  # noqa: F401
 from symtensor import config
-from tests.fuzz.compare import MODES, Failure, check, run_mode
+from tests.fuzz.compare import MODES, Failure, check, laid_out, layout_of, run_mode
 from tests.fuzz.generator import CannotBuild, Generator, Leaf, Program, build
 
 OUT = Path(__file__).resolve().parents[2] / "out" / "fuzz"
@@ -99,7 +105,7 @@ def candidates(program: Program) -> Iterator[Program]:
     if program.updates and program.outputs:
         yield replace(program, outputs=()).pruned()
     if program.calls() > 1:
-        for call in (1, 0):
+        for call in range(program.calls()):
             kept = [replace(v, values=(v.values[call],)) if v.kind == "input" else v for v in program.leaves]
             yield replace(program, leaves=tuple(kept))
     yield from _without_steps(program)
@@ -140,15 +146,14 @@ def _value_of(program: Program, name: str) -> list[np.ndarray] | None:
 
 def _shorter(program: Program) -> Iterator[Program]:
     """All dimensions of one length halved, or shortened by one."""
-    lengths = sorted({n for leaf in program.leaves for value in leaf.values for n in value.shape if n > 1}, reverse=True)
-    for length in lengths:
+    lengths = {n for leaf in program.leaves for value in leaf.values for n in value.shape if n > 1}
+    for length in sorted(lengths, reverse=True):
         for new in dict.fromkeys((length // 2, length - 1)):
             leaves = []
             for leaf in program.leaves:
-                values = tuple(v[tuple(slice(new) if n == length else slice(None) for n in v.shape)] for v in leaf.values)
-                shape = tuple(new if n == length else n for n in leaf.shape)
-                leaves.append(replace(leaf, values=tuple(map(np.ascontiguousarray, values)) if leaf.shape else leaf.values,
-                                      shape=shape))
+                cuts = [tuple(slice(new if n == length else None) for n in value.shape) for value in leaf.values]
+                values = tuple(np.array(value[cut]) for value, cut in zip(leaf.values, cuts))
+                leaves.append(replace(leaf, values=values, shape=tuple(new if n == length else n for n in leaf.shape)))
             yield replace(program, leaves=tuple(leaves))
 
 
@@ -168,6 +173,8 @@ def array(dtype, shape, parts):
     real = np.array(parts, {{"complex64": "float32", "complex128": "float64"}}.get(dtype, dtype))
     return real.view(dtype).reshape(shape)
 
+
+{laid_out}
 
 '''
 
@@ -195,7 +202,7 @@ def array_text(value: np.ndarray) -> str:
 def script(program: Program, failure: Failure, title: str) -> str:
     """The program as Python text that shows what each mode gives."""
     title = f"{title}: {failure.kind}. {failure.detail}".replace('"""', "'''").replace("\\", "/")
-    lines = [_HEAD.format(title=title)]
+    lines = [_HEAD.format(title=title, laid_out=inspect.getsource(laid_out))]
     for leaf in program.leaves:
         if leaf.kind == "input":
             made = f"T.TensorType({leaf.dtype!r}, {leaf.shape})({leaf.name!r})"
@@ -207,7 +214,8 @@ def script(program: Program, failure: Failure, title: str) -> str:
     inputs = [leaf for leaf in program.leaves if leaf.kind == "input"]
     shared = [leaf for leaf in program.leaves if leaf.kind == "shared"]
     lines.append(f"shared = {{{', '.join(f'{leaf.name}: {array_text(leaf.values[0])}' for leaf in shared)}}}\n")
-    calls = [f"    [{', '.join(array_text(leaf.values[k]) for leaf in inputs)}],\n" for k in range(program.calls())]
+    calls = [f"    [{', '.join(f'laid_out({array_text(leaf.values[k])}, {layout_of(leaf)})' for leaf in inputs)}],\n"
+             for k in range(program.calls())]
     lines.append(f"calls = [\n{''.join(calls)}]\n")
     lines.append(_TAIL.format(inputs=", ".join(leaf.name for leaf in inputs), outputs=", ".join(program.outputs),
                               updates=", ".join(f"({a}, {b})" for a, b in program.updates)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.generator import FLOATS, INTS, Generator, Value
+from tests.fuzz.generator import FLOATS, INTS, LARGE_SIZE, Generator, Value
 
 UNARY = [
     "-{0}", "T.abs_({0})", "T.sqr({0})", "T.sgn({0})", "T.exp({0})", "T.exp(-T.abs_({0}))", "T.log({0})",
@@ -36,7 +36,7 @@ REDUCE = ["sum", "sum", "sum", "max", "min", "mean", "prod", "all", "any", "var"
 
 def broadcasts(*shapes: tuple[int, ...]) -> bool:
     try:
-        return np.prod(np.broadcast_shapes(*shapes)) <= 400
+        return np.prod(np.broadcast_shapes(*shapes)) <= LARGE_SIZE
     except ValueError:
         return False
 
@@ -58,8 +58,9 @@ def number(g: Generator) -> None:
     a = g.pick()
     text = g.one_of(["{{0}} + {0}", "{{0}} * {0}", "{0} - {{0}}", "{{0}} / {0}", "{{0}} - {0}", "{{0}} // {0}",
                      "T.maximum({{0}}, {0})", "T.gt({{0}}, {0})", "{{0}} % {0}", "{0} * {{0}}"])
+    numbers = ["0", "1", "2", "-1", "3", "0.5", "-2.5", "1.0", "0.1", "True", "np.float32(2)"]
     if a is not None:
-        g.add(text.format(g.one_of(["0", "1", "2", "-1", "3", "0.5", "-2.5", "1.0", "0.1", "True", "np.float32(2)"])), a)
+        g.add(text.format(g.one_of(numbers)), a)
 
 
 def switch(g: Generator) -> None:
@@ -132,11 +133,15 @@ def layout(g: Generator) -> None:
     k = g.integer(0, a.ndim - 1)
     dims = [int(d) for d in a.shape]
     texts = ["{0}.T", "{0}.flatten()", "T.squeeze({0})", f"T.expand_dims({{0}}, {k})", "T.shape_padright({0})",
-             f"T.swapaxes({{0}}, 0, {k})", f"T.moveaxis({{0}}, {k}, -1)", f"{{0}}.reshape({g.one_of([dims[::-1], [-1]])})",
+             f"T.swapaxes({{0}}, 0, {k})", f"T.moveaxis({{0}}, {k}, -1)",
+             f"{{0}}.reshape({g.one_of([dims[::-1], [-1]])})",
              "{0}.reshape({0}.shape)", "T.specify_shape({0}, {0}.shape)", "T.atleast_3d({0})", "{0}.reshape((-1, 1))",
-             f"{{0}}.reshape(({'-1, ' if np.prod(dims) else ''}{{0}}.shape[{k}]))", f"{{0}}.flatten({g.integer(1, a.ndim)})",
+             f"{{0}}.reshape(({'-1, ' if np.prod(dims) else ''}{{0}}.shape[{k}]))",
+             f"{{0}}.flatten({g.integer(1, a.ndim)})",
              f"{{0}}.reshape([{{0}}.size, 1, 1]).reshape({dims})", f"T.unbroadcast({{0}}, {k})",
-             f"T.concatenate([{{0}}.shape[{k}:], [1]])"]
+             f"T.concatenate([{{0}}.shape[{k}:], [1]])",
+             f"T.split({{0}}, [{dims[0] // 2}, {dims[0] - dims[0] // 2}], 2)[1]", f"T.unbroadcast({{0}}, {k})",
+             f"T.moveaxis({{0}}, {k}, 0)[::-1]", "{0}.reshape(({0}.shape[0], -1))"]
     g.add(g.one_of(texts), a)
 
 
@@ -211,8 +216,9 @@ def put(g: Generator) -> None:
         part = eval(f"a0[{key.format(*names)}]", {}, names)
     except IndexError:
         return
-    y = g.pick(lambda v: np.can_cast(v.dtype, a.dtype, "same_kind") and v.ndim <= np.ndim(part)
-               and broadcasts(v.shape, np.shape(part)) and np.broadcast_shapes(v.shape, np.shape(part)) == np.shape(part))
+    shape = np.shape(part)
+    y = g.pick(lambda v: np.can_cast(v.dtype, a.dtype, "same_kind") and v.ndim <= len(shape)
+               and broadcasts(v.shape, shape) and np.broadcast_shapes(v.shape, shape) == shape)
     text = "1"
     if y is not None and g.chance(0.8):
         args.append(y)
@@ -231,15 +237,21 @@ def join(g: Generator) -> None:
     elif a.ndim:
         axis = g.integer(0, a.ndim - 1)
         rest = [n for k, n in enumerate(a.shape) if k != axis]
-        fits = lambda v: v.ndim == a.ndim and ([n for k, n in enumerate(v.shape) if k != axis] == rest or g.chance(0.01))
+
+        def fits(v: Value) -> bool:
+            return v.ndim == a.ndim and ([n for k, n in enumerate(v.shape) if k != axis] == rest or g.chance(0.01))
+
         b, c = g.pick(fits), g.pick(fits)
         if b is not None and c is not None:
-            g.add(g.one_of([f"T.concatenate([{{0}}, {{1}}], axis={axis})", f"T.concatenate([{{0}}, {{1}}, {{2}}, {{0}}], {axis})",
+            g.add(g.one_of([f"T.concatenate([{{0}}, {{1}}], axis={axis})",
+                            f"T.concatenate([{{0}}, {{1}}, {{2}}, {{0}}], {axis})",
                             f"T.concatenate([{{0}}, {{1}}], axis={axis})[::-1]"]), a, b, c)
 
 
 def product(g: Generator) -> None:
-    numeric = lambda v: v.kind in "fc" or g.chance(0.2)
+    def numeric(v: Value) -> bool:
+        return v.kind in "fc" or g.chance(0.2)
+
     a = g.pick(lambda v: 0 < v.ndim <= 3 and numeric(v))
     if a is None:
         return
@@ -269,9 +281,11 @@ def loss(g: Generator) -> None:
     if a is None:
         return
     axis = g.integer(-a.ndim, a.ndim - 1)
-    texts = [f"T.nnet.softmax({{0}}, axis={axis})", f"T.nnet.logsoftmax({{0}}, axis={axis})", f"T.logsumexp({{0}}, axis={axis})",
-             f"T.exp({{0}}) / T.exp({{0}}).sum(axis={axis}, keepdims=True)", "T.log(T.sum(T.exp({0})))",
-             f"T.log(T.nnet.softmax({{0}}, axis={axis}))", "T.nnet.binary_crossentropy(T.sigmoid({0}), T.sigmoid({0} * 2))"]
+    texts = [f"T.nnet.softmax({{0}}, axis={axis})", f"T.nnet.logsoftmax({{0}}, axis={axis})",
+             f"T.logsumexp({{0}}, axis={axis})", f"T.exp({{0}}) / T.exp({{0}}).sum(axis={axis}, keepdims=True)",
+             "T.log(T.sum(T.exp({0})))",
+             f"T.log(T.nnet.softmax({{0}}, axis={axis}))",
+             "T.nnet.binary_crossentropy(T.sigmoid({0}), T.sigmoid({0} * 2))"]
     if a.ndim == 2:
         y = g.pick(lambda v: v.ndim == 1 and v.kind in "iu" and v.shape[0] == a.shape[0]
                    and bool((v.array < a.shape[1]).all() and (v.array >= 0).all()))
@@ -292,8 +306,8 @@ def create(g: Generator) -> None:
     g.add(g.one_of([f"T.alloc(1.5, {dims})", f"T.zeros(({dims},))", "T.arange({0}.shape[0])", "{0}.shape", "{0}.size",
                     f"T.eye({{0}}.shape[0], {g.integer(1, 4)}, {g.integer(-1, 1)})", "T.repeat({0}, 2, axis=0)",
                     f"T.alloc({{0}}, 2, {dims})", "T.full_like({0}, 2)", "T.tri({0}.shape[-1])", "T.nonzero({0})[0]",
-                    f"{{0}}.shape[{g.integer(0, a.ndim - 1)}]", "T.arange({0}.shape[-1], 0, -1)", "T.triu({0})", "T.diag({0})",
-                    "T.fill({0}, 3)", "T.arange(0, {0}.shape[0], 2, dtype='float32')"]), a)
+                    f"{{0}}.shape[{g.integer(0, a.ndim - 1)}]", "T.arange({0}.shape[-1], 0, -1)", "T.triu({0})",
+                    "T.diag({0})", "T.fill({0}, 3)", "T.arange(0, {0}.shape[0], 2, dtype='float32')"]), a)
     if s is not None and g.chance(0.3):
         g.add(g.one_of([f"T.alloc({{1}}, {dims})", "T.fill({0}, {1})", "T.full({0}.shape, {1})"]), a, s)
 
@@ -308,6 +322,7 @@ def gradient(g: Generator) -> None:
 
 
 STEPS: list[tuple[Callable[[Generator], None], float]] = [
-    (unary, 8), (binary, 12), (number, 4), (switch, 2), (cast, 2), (reduce, 5), (arg_reduce, 1), (shuffle, 4), (layout, 5),
-    (index, 6), (put, 4), (join, 3), (product, 4), (other_product, 1), (loss, 3), (create, 3), (gradient, 3),
+    (unary, 8), (binary, 12), (number, 4), (switch, 2), (cast, 2), (reduce, 5), (arg_reduce, 1), (shuffle, 4),
+    (layout, 5), (index, 6), (put, 4), (join, 3), (product, 4), (other_product, 1), (loss, 3), (create, 3),
+    (gradient, 3),
 ]

@@ -9,6 +9,8 @@ import pytest
 from evaluation import check_gradient, compiled, draw, evaluate, interpret, layouts, variable
 from scipy import special
 
+import symtensor
+from symtensor import tensor as T
 from symtensor.autodiff.gradient import grad
 from symtensor.ops import crossentropy
 from symtensor.ops import softmax as page
@@ -236,3 +238,13 @@ def test_binary() -> None:
         [grad(sum_(page.sigmoid_binary_crossentropy(o, t)), o)], {o: np.zeros((1, 1)), t: np.ones((1, 1))}
     )
     np.testing.assert_array_equal(at_zero[0], [[-0.5]])
+
+
+@pytest.mark.parametrize("mode", ["INTERPRETER", "FAST_COMPILE", "FAST_RUN"])
+def test_logsumexp_of_nothing_is_minus_infinity_however_it_is_spelled(mode):
+    x = T.dmatrix("x")
+    f = symtensor.function([x], [T.logsumexp(x, axis=1), T.log(T.exp(x).sum(axis=1))], mode=mode)
+    for shape in [(3, 0), (0, 0), (0, 2)]:
+        for value in f(np.zeros(shape)):
+            np.testing.assert_array_equal(value, np.full(shape[0], -np.inf))
+    np.testing.assert_allclose(f([[1000.0, 1000.0], [-np.inf, -np.inf]])[0], [1000 + np.log(2), -np.inf])

@@ -17,7 +17,7 @@ from symtensor.ops.crossentropy import (
     CrossentropySoftmax1Hot,
     CrossentropySoftmax1HotDx,
 )
-from symtensor.ops.elementwise import add, lt, mul, neg, sub, switch, true_div
+from symtensor.ops.elementwise import add, cast, lt, mul, neg, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, log
 from symtensor.ops.index_advanced import AdvancedIncSubtensor, AdvancedSubtensor
 from symtensor.ops.reduce import Reduction
@@ -95,7 +95,7 @@ def softmax_of_shifted(node: Apply, facts: Facts) -> Any:
     shifted = made_by(node.inputs[0], sub)
     if shifted is None or shifted.inputs[1].type.shape[node.op.at(node.inputs[0].type.ndim)] != 1:  # type: ignore[attr-defined]
         return None
-    return node.op(shifted.inputs[0])
+    return node.op(cast(shifted.inputs[0], shifted.outputs[0].type.dtype))
 
 
 # -- the loss --------------------------------------------------------------------------------------------------------
