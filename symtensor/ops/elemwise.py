@@ -183,17 +183,20 @@ class Elemwise(Op):
             return self._terms(g, y, inputs)
         # What a switch does not select must stay 0 even where the derivative here is inf: select last.
         inner, put_back = picked
-        return [g if term is inner else put_back(term) for term in self._terms(inner, y, inputs)]
+        terms = self._terms(inner, y, inputs)
+        return [g if term is inner else term if term is None else put_back(term) for term in terms]
 
-    def _terms(self, g: Variable, y: Variable, inputs: Sequence[Variable]) -> list[Variable]:
-        """The cotangents of the inputs. Those of a complex function f are ``g * conj(f')``, which is the conjugate of
+    def _terms(self, g: Variable, y: Variable, inputs: Sequence[Variable]) -> list[Variable | None]:
+        """The cotangents of the inputs, None where values do not matter. Those of a complex function f are ``g * conj(f')``, which is the conjugate of
         what the record's text gives for ``conj(g)``; a real input takes the real part."""
         if not is_complex(y.type.dtype):
             return list(self.gradient(g, y, *inputs))  # type: ignore[misc]
         from symtensor.ops.elementwise_complex import conj, real
 
-        terms = [conj(term) for term in self.gradient(conj(g), y, *inputs)]  # type: ignore[misc]
-        return [term if is_complex(x.type.dtype) else real(term) for term, x in zip(terms, inputs, strict=True)]
+        terms = [term if term is None else conj(term)
+                 for term in self.gradient(conj(g), y, *inputs)]  # type: ignore[misc]
+        return [term if term is None or is_complex(x.type.dtype) else real(term)
+                for term, x in zip(terms, inputs, strict=True)]
 
     @property
     def differentiable(self) -> bool:

@@ -116,6 +116,12 @@ def test_rejects_other_dtypes(name):
         op(*variables(("float64",) * (nin + 1), 1)) if op.nin else op()
 
 
+def cotangents(op, inputs, y, g):
+    """What `L_op` gives, with zeros for None: the op does not depend on that input's values."""
+    return [T.zeros_like(x) if term is None else term for x, term in zip(inputs, op.L_op(inputs, [y], [g]))]
+
+
+
 @pytest.mark.parametrize("name", [name for name in SMOOTH if "f" in RECORDS[name].accepts])
 def test_gradient(name):
     """The cotangents against central differences in float64."""
@@ -130,7 +136,7 @@ def test_gradient(name):
     (at_point,) = evaluate([y], values)
     weights = rng.normal(size=at_point.shape) + (0 if y.dtype == "float64" else 1j * rng.normal(size=at_point.shape))
     g = y.type()
-    terms = evaluate(op.L_op(inputs, [y], [g]), {**values, g: weights, y: at_point})
+    terms = evaluate(cotangents(op, inputs, y, g), {**values, g: weights, y: at_point})
     step = 1e-6
     for k, (array, term) in enumerate(zip(arrays, terms)):
         expected = np.empty_like(array)
@@ -159,7 +165,7 @@ def test_complex_gradient(name):
     (at_point,) = evaluate([y], values)
     weights = rng.normal(size=4) + (1j * rng.normal(size=4) if y.dtype == "complex128" else 0)
     g = y.type()
-    terms = evaluate(op.L_op(inputs, [y], [g]), {**values, g: weights.astype(y.dtype), y: at_point})
+    terms = evaluate(cotangents(op, inputs, y, g), {**values, g: weights.astype(y.dtype), y: at_point})
     for variable, array, term in zip(inputs, arrays, terms):
         for direction in (1.0, 1j):
             up, down = (evaluate([y], {**values, variable: array + s * 1e-6 * direction})[0] for s in (1, -1))
@@ -180,7 +186,7 @@ def test_gradient_keeps_dtype(name, floatX):
             inputs = variables(dtypes, 1)
             y = op(*inputs)
             g = (y if y.dtype.startswith(("float", "complex")) else y.astype(floatX)).type()
-            for term in op.L_op(inputs, [y], [g]):
+            for term in cotangents(op, inputs, y, g):
                 assert term.dtype in (dtype, y.dtype, T.real(y).dtype), f"{dtype} gives {term.dtype}"
 
 
