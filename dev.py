@@ -29,7 +29,7 @@ COMPILERS = ("cc", "gcc", "clang")
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
     tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "bench": bench, "shell": shell,
@@ -45,7 +45,7 @@ def demo(rest: list[str]) -> int:
     return run([str(PYTHON), "examples/digits.py", *rest])
 
 
-def test(rest: list[str], *, full: bool = False) -> int:
+def test(rest: list[str], *, full: bool = False) -> int:  # noqa: PT028 - a task, not a test
     install("test", "dev", "draw")
     if not rest:
         for check in (["ruff", "check", "."], ["mypy"]):
@@ -118,7 +118,8 @@ def pip(*arguments: str) -> None:
 def fingerprint() -> str:
     """Changes when the files an installation depends on do."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in ("pyproject.toml", "setup.py", *sorted(str(p) for p in (ROOT / "symtensor/link/runtime").glob("*.[ch]"))):
+    sources = sorted(str(path) for path in (ROOT / "symtensor/link/runtime").glob("*.[ch]"))
+    for name in ("pyproject.toml", "setup.py", *sources):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
 

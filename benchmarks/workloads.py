@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BATCH", "CLASSES", "FRAMEWORKS", "HIDDEN", "PIXELS", "RATE", "WORKLOADS", "Workload", "digits", "glorot", "reals"]
+__all__ = ["BATCH", "CLASSES", "FRAMEWORKS", "HIDDEN", "PIXELS", "RATE", "WORKLOADS", "Workload", "digits",
+           "glorot", "reals"]
 
 BATCH, PIXELS, HIDDEN, CLASSES, RATE = 600, 784, 500, 10, 0.13
 BATCHES = 4

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from symtensor.compile.io import In, Out  # noqa: F401
     from symtensor.compile.mode import Mode, get_default_mode, get_mode  # noqa: F401
     from symtensor.compile.shared import shared  # noqa: F401
-    from symtensor.link.doctor import doctor  # noqa: F401
     from symtensor.graph.errors import MissingInputError, UnusedInputError  # noqa: F401
     from symtensor.graph.op import Op  # noqa: F401
     from symtensor.graph.shared import SharedVariable  # noqa: F401
     from symtensor.graph.types import TensorType, Type  # noqa: F401
     from symtensor.graph.variable import Apply, Constant, Variable  # noqa: F401
+    from symtensor.link.doctor import doctor  # noqa: F401
     from symtensor.printing import debugprint, pp, pydotprint  # noqa: F401
 
 __version__ = "0.1.0"

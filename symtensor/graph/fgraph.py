@@ -140,7 +140,9 @@ class FunctionGraph:
     @staticmethod
     def _missing(variable: Variable, node: Apply | None) -> None:
         place = describe_origin(variable.origin)
-        user = f", which {node.op} needs" + (f" ({describe_origin(node.origin)})" if node.origin else "") if node else ""
+        user = f", which {node.op} needs" if node else ""
+        if node and node.origin:
+            user += f" ({describe_origin(node.origin)})"
         raise MissingInputError(
             f"{variable} of type {variable.type}{user} is not an input of the function"
             f"{f'; it was made at {place}' if place else ''}. Add it to the inputs, give its value with givens=, "

@@ -133,7 +133,8 @@ class Op:
     """``infer_shape(node, shapes)``: the shape of each output as a tuple of integer scalars, given those of the
     inputs. Without it an output is run to know its shape."""
 
-    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
         """The vector-Jacobian product: for each input its cotangent. Defaults to Theano's `grad`."""
         return self.grad(inputs, output_grads)
 

@@ -229,7 +229,8 @@ class TensorType(Type):
             )
         for axis, dim in enumerate(self.shape):
             if dim is not None and array.shape[axis] != dim:
-                raise TypeError(f"expected {self._words()} with shape {self.shape} (None: any), got shape {array.shape}")
+                raise TypeError(f"expected {self._words()} with shape {self.shape} (None: any), got shape "
+                                f"{array.shape}")
         return array
 
     def _converted(self, value: Any, strict: bool, allow_downcast: bool | None) -> np.ndarray[Any, Any]:
@@ -284,7 +285,8 @@ class TensorType(Type):
         if flags == (False, True):
             return "col"
         if any(flags):
-            return "(" + ", ".join("?" if d is None else str(d) for d in self.shape) + ("," if self.ndim == 1 else "") + ")"
+            dims = ", ".join("?" if d is None else str(d) for d in self.shape)
+            return f"({dims},)" if self.ndim == 1 else f"({dims})"
         return _RANK_NAMES.get(self.ndim, f"{self.ndim}D")
 
 

@@ -38,7 +38,8 @@ class Variable:
     index: int | None
     name: str | None
 
-    def __init__(self, type: Type, owner: Apply | None = None, index: int | None = None, name: str | None = None) -> None:
+    def __init__(self, type: Type, owner: Apply | None = None, index: int | None = None,
+                 name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a variable's name is a str, got {name!r}")
         self.type = type
@@ -81,7 +82,8 @@ class Variable:
     def _no_value(self, what: str, remedy: str) -> SymbolicTruthError:
         place = describe_origin(self.origin)
         made = f" (made at {place})" if place else ""
-        return SymbolicTruthError(f"{what} of the symbolic variable {self}{made} is not known while the graph is built; {remedy}")
+        return SymbolicTruthError(f"{what} of the symbolic variable {self}{made} is not known while the graph is "
+                                  f"built; {remedy}")
 
     def __bool__(self) -> bool:
         raise self._no_value("the truth value", "use switch(condition, a, b), or ifelse for a lazy branch, instead of "
@@ -94,7 +96,8 @@ class Variable:
         raise self._no_value("the int value", "use .eval() for its value, or astype('int64') for a symbolic cast")
 
     def __index__(self) -> int:
-        raise self._no_value("the int value", "use .eval() for its value; shapes and slices take symbolic integers as they are")
+        raise self._no_value("the int value", "use .eval() for its value; shapes and slices take symbolic integers "
+                             "as they are")
 
     def __complex__(self) -> complex:
         raise self._no_value("the complex value", "use .eval() for its value")
@@ -153,9 +156,7 @@ class Constant(Variable):
 
     def _brief(self) -> str:
         data = self.data
-        if not isinstance(data, np.ndarray):
-            text = str(data)
-        elif data.ndim == 0:
+        if not isinstance(data, np.ndarray) or data.ndim == 0:
             text = str(data)
         elif data.size and (data == data.flat[0]).all():
             text = f"{data.shape} of {data.flat[0]}"

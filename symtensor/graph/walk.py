@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.variable import Apply, Variable
 
 __all__ = ["ancestors", "clone_replace", "depends_on", "graph_inputs", "toposort", "variables_of"]
 

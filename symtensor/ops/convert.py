@@ -9,10 +9,11 @@ import numpy as np
 
 from symtensor.config import config
 from symtensor.graph.op import converters
-from symtensor.graph.types import DTYPES, TensorType, complete_dtype, reject_masked
+from symtensor.graph.types import DTYPES, INTEGER_DTYPES, TensorType, complete_dtype, reject_masked
 from symtensor.graph.variable import Apply, Constant, Variable
 
-__all__ = ["NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant", "int64_constant", "static_value"]
+__all__ = ["NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant", "int64_constant",
+           "static_value"]
 
 
 class NotScalarConstantError(Exception):
@@ -149,7 +150,7 @@ def as_index(x: Any) -> Variable:
     if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
         return int64_constant(int(x))
     variable = as_tensor_variable(x)
-    if variable.type.ndim != 0 or variable.type.dtype not in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
+    if variable.type.ndim != 0 or variable.type.dtype not in INTEGER_DTYPES:
         raise TypeError(f"a dimension or position is an integer scalar, got {variable} of type {variable.type}")
     if variable.type.dtype == "int64":
         return variable

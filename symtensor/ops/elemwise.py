@@ -187,8 +187,9 @@ class Elemwise(Op):
         return [g if term is inner else term if term is None else put_back(term) for term in terms]
 
     def _terms(self, g: Variable, y: Variable, inputs: Sequence[Variable]) -> list[Variable | None]:
-        """The cotangents of the inputs, None where values do not matter. Those of a complex function f are ``g * conj(f')``, which is the conjugate of
-        what the record's text gives for ``conj(g)``; a real input takes the real part."""
+        """The cotangents of the inputs, None where values do not matter. Those of a complex function f are
+        ``g * conj(f')``, the conjugate of what the record's text gives for ``conj(g)``; a real input takes the real
+        part."""
         if not is_complex(y.type.dtype):
             return list(self.gradient(g, y, *inputs))  # type: ignore[misc]
         from symtensor.ops.elementwise_complex import conj, real

@@ -23,7 +23,7 @@ __all__ = ["Fused", "Literal", "ScalarProgram", "Step"]
 
 @dataclass(frozen=True)
 class Literal:
-    """A constant inside a scalar program: dtype and the bytes of its value (so that nan equals itself, -0.0 not 0.0)."""
+    """A constant inside a scalar program: dtype and bytes, so that nan equals itself and -0.0 differs from 0.0."""
 
     dtype: str
     data: bytes
@@ -102,7 +102,8 @@ class Fused(Op):
 
         full = broadcast_shape(*shapes)
         return [
-            full if reduction is None else tuple(d for axis, d in enumerate(full) if axis not in reduction.axes(self.ndim))
+            full if reduction is None
+            else tuple(d for axis, d in enumerate(full) if axis not in reduction.axes(self.ndim))
             for _, reduction in self.program.outputs
         ]
 

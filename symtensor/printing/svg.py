@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 __all__ = ["Box", "Edge", "layered_svg"]
 
@@ -49,7 +50,7 @@ class _Point:
 
 
 def layered_svg(boxes: list[Box], edges: list[Edge]) -> str:
-    """The drawing as a self-contained SVG document; boxes must be listed in no particular order, edges form no cycle."""
+    """The drawing as a self-contained SVG document. The edges must form no cycle."""
     points = {box.key: _Point(len(box.label) * CHARACTER + 18, [], []) for box in boxes}
     _assign_layers(points, edges)
     layers, paths = _route(points, edges)
@@ -90,7 +91,7 @@ def _route(points: dict[str, _Point], edges: list[Edge]) -> tuple[list[list[_Poi
             layers[layer].append(bend)
             path.append(bend)
         path.append(points[edge.end])
-        for upper, lower in zip(path, path[1:]):
+        for upper, lower in pairwise(path):
             upper.after.append(lower)
             lower.before.append(upper)
         paths.append((edge, path))
@@ -103,7 +104,7 @@ def _route(points: dict[str, _Point], edges: list[Edge]) -> tuple[list[list[_Poi
 def _order(layers: list[list[_Point]], *, downward: bool) -> None:
     for row in layers if downward else layers[::-1]:
         def median(point: _Point) -> float:
-            ranks = sorted(p.rank for p in (point.before if downward else point.after))  # noqa: B023
+            ranks = sorted(p.rank for p in (point.before if downward else point.after))
             return float(ranks[len(ranks) // 2]) if ranks else float(point.rank)
 
         row.sort(key=median)
@@ -174,7 +175,7 @@ def _render(boxes: list[Box], points: dict[str, _Point], paths: list[tuple[Edge,
         arrived[edge.end] += 1
         spots[-1] = (spots[-1][0] + shift, spots[-1][1] - HEIGHT / 2)
         curve = f"M{spots[0][0]:.1f},{spots[0][1]:.1f}"
-        for (x0, y0), (x1, y1) in zip(spots, spots[1:]):
+        for (x0, y0), (x1, y1) in pairwise(spots):
             middle = (y0 + y1) / 2
             curve += f" C{x0:.1f},{middle:.1f} {x1:.1f},{middle:.1f} {x1:.1f},{y1:.1f}"
         parts.append(f'<path d="{curve}" fill="none" stroke="#555" marker-end="url(#arrow)"/>')
