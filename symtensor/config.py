@@ -26,6 +26,7 @@ class Flag:
     doc: str
     choices: tuple[str, ...] = ()
     startup_only: bool = False
+    minimum: float | None = None
 
     def parse(self, value: Any) -> Any:
         """The value as the flag's type; ValueError names the flag and what it takes."""
@@ -43,6 +44,8 @@ class Flag:
             raise ValueError(f"config.{self.name}: {value!r} is not a {kind.__name__}") from None
         if self.choices and parsed not in self.choices:
             raise ValueError(f"config.{self.name}: {value!r} is not one of {', '.join(self.choices)}")
+        if self.minimum is not None and parsed < self.minimum:
+            raise ValueError(f"config.{self.name}: {value!r} is less than {self.minimum:g}")
         return parsed
 
 
@@ -79,9 +82,9 @@ FLAGS = (
     Flag("compiler_flags", "", "More flags for the C compiler, separated by spaces."),
     Flag("target", "native", "The instruction set compiled for: 'native' or 'baseline'.",
          choices=("native", "baseline")),
-    Flag("compile_timeout", 600.0, "Seconds a C compilation may take."),
+    Flag("compile_timeout", 600.0, "Seconds a C compilation may take.", minimum=1),
     Flag("cache_dir", "", "The private folder of compiled programs; empty: the user's cache folder."),
-    Flag("threads", 0, "Threads a program may use; 0: as many as the process may run on."),
+    Flag("threads", 0, "Threads a program may use; 0: as many as the process may run on.", minimum=0),
     Flag("profile", False, "Whether functions keep times per node by default."),
     Flag("exception_verbosity", "low", "How much of the graph an error shows.", choices=("low", "high")),
     Flag("compute_test_value", "off", "Whether test values are computed while a graph is built.",

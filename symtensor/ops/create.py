@@ -137,7 +137,12 @@ def empty(shape: Any, dtype: Any = None) -> Variable:
 def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Variable:
     """A tensor of the shape of ``a``, and its dtype unless another is given, filled with ``fill_value``."""
     a = as_tensor_variable(a)
-    return alloc(_typed(fill_value, dtype or a.type.dtype), shape_of(a))
+    value = _typed(fill_value, dtype or a.type.dtype)
+    if a.type.ndim == 0:  # stays an expression of `a`, as for any other rank
+        from symtensor.ops.elementwise import second
+
+        return second(a, value)
+    return alloc(value, shape_of(a))
 
 
 def zeros_like(model: Any, dtype: Any = None, opt: bool = False) -> Variable:

@@ -57,7 +57,10 @@ class AdvancedSubtensor(Indexing):
         lines = [*before, unravel_c(names[:outer], [f"OUT0_DIM({k})" for k in range(outer)]),
                  *nest_text(names, ends, inside, f"OUT0({', '.join(names)}) = {value};", opened=outer)]
         size = d.product(shape_i(node.outputs[0], k) for k in range(outer))
-        return Kernel("\n".join(lines), size, SLICE_SUPPORT)
+        nothing = " * ".join(f"OUT0_DIM({k})" for k in range(outer))
+        # An empty result has one iteration, which only checks: indices out of range are errors there too.
+        lines = [f"if ({nothing} == 0) {{", *self.array_check_text(node), "} else {", *lines, "}"]
+        return Kernel("\n".join(lines), d.maximum(size, 1), SLICE_SUPPORT)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], *([False] for _ in node.inputs[1:])]

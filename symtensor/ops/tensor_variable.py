@@ -370,21 +370,15 @@ class TensorOperators:
 
 
 class TensorVariable(TensorOperators, Variable):
-    """A symbolic tensor: an input, or the result of an op."""
-
-    __slots__ = ()
+    """A symbolic tensor: an input, or the result of an op. Programs may put attributes of their own on it."""
 
 
 class TensorConstant(TensorOperators, Constant):
     """A tensor whose value is known."""
 
-    __slots__ = ()
-
 
 class TensorSharedVariable(TensorOperators, SharedVariable):
     """A tensor that keeps its value between calls."""
-
-    __slots__ = ()
 
 
 TensorType.variable_class = TensorVariable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symtensor import TensorType, function, shared
+from symtensor import Mode, TensorType, config, function, shared
 from symtensor import tensor as T
 
 MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
@@ -41,3 +41,22 @@ def test_orders_and_shapes_that_are_none():
 def test_complex_values_do_not_fit_in_real_tensors():
     with pytest.raises(TypeError, match="complex128 does not fit in a tensor of dtype float64"):
         T.set_subtensor(T.dvector()[0], 1j)
+
+
+@pytest.mark.parametrize("linker", ["py", "c"])
+def test_an_index_out_of_range_is_an_error_for_an_empty_result_too(linker):
+    x = T.dmatrix("x")
+    f = function([x], x[:, [5]], mode=Mode(linker))
+    with pytest.raises(IndexError, match="index 5 is out of range for axis 1 of size 3"):
+        f(np.zeros((0, 3)))
+    assert f(np.zeros((0, 6))).shape == (0, 1)
+
+
+def test_ones_like_of_a_scalar_is_an_expression_of_it():
+    s = T.dscalar("s")
+    assert function([s], T.ones_like(s))(3.0) == 1.0
+
+
+def test_flags_have_bounds():
+    with pytest.raises(ValueError, match=r"config\.threads: -1 is less than 0"):
+        config.threads = -1
