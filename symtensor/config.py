@@ -82,7 +82,7 @@ FLAGS = (
     Flag("compiler_flags", "", "More flags for the C compiler, separated by spaces."),
     Flag("target", "native", "The instruction set compiled for: 'native' or 'baseline'.",
          choices=("native", "baseline")),
-    Flag("compile_timeout", 600.0, "Seconds a C compilation may take.", minimum=1),
+    Flag("compile_timeout", 600.0, "Seconds a C compilation may take.", minimum=0),
     Flag("cache_dir", "", "The private folder of compiled programs; empty: the user's cache folder."),
     Flag("threads", 0, "Threads a program may use; 0: as many as the process may run on.", minimum=0),
     Flag("profile", False, "Whether functions keep times per node by default."),
