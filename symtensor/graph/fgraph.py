@@ -43,7 +43,7 @@ class Interner:
 
     def node(self, node: Apply, inputs: Sequence[Variable]) -> Apply:
         """The one node that applies ``node.op`` to the interned ``inputs``."""
-        key = (node.op, *map(id, inputs), *(output.type for output in node.outputs))
+        key = _key(node, inputs)
         found = self._nodes.get(key)
         if found is None:
             same = all(new is old for new, old in zip(inputs, node.inputs, strict=True))
@@ -51,8 +51,7 @@ class Interner:
             self._nodes[key] = found
             self._members.add(found)
             if not same:  # output types may have become more specific: the node answers to that key too
-                key = (found.op, *map(id, inputs), *(output.type for output in found.outputs))
-                found = self._nodes.setdefault(key, found)
+                found = self._nodes.setdefault(_key(found, inputs), found)
         return found
 
     def intern(self, outputs: Sequence[Variable], known: Mapping[Variable, Variable] | None = None) -> list[Variable]:
@@ -71,6 +70,14 @@ class Interner:
         if found is not None:
             return found
         return self.constant(variable) if isinstance(variable, Constant) else variable
+
+
+def _key(node: Apply, inputs: Sequence[Variable]) -> tuple[Any, ...]:
+    """What makes two applications equal: a + b is b + a, to the last bit."""
+    places = [id(variable) for variable in inputs]
+    if node.op.commutative and len(places) == 2:
+        places.sort()
+    return (node.op, *places, *(output.type for output in node.outputs))
 
 
 class _Members:
