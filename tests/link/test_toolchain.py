@@ -82,7 +82,8 @@ def test_errors_show_the_compilers_lines(tmp_path: Path) -> None:
 
 
 def test_time_limit(tmp_path: Path) -> None:
-    slow = command(tmp_path, "slow", "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)")
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    slow = command(tmp_path, "slow", f"import subprocess, sys, time; {child}; time.sleep(60)")
     with (config.change_flags(compiler=str(slow), compile_timeout=0.5),
           pytest.raises(CompileError, match="compile_timeout = 0.5")):
         find_compiler().build("", tmp_path / "x.so", ())
