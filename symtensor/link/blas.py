@@ -1,4 +1,5 @@
-"""Where matrix products come from: a BLAS found at run time, or the blocked product of ``runtime/blocked.c``.
+"""Where matrix products come from: a BLAS found at run time, or the blocked product of ``runtime/blocked.c``. Where
+the library holds LAPACK too, matrices are factored with it.
 
 Order: the wheel ``scipy-openblas32``, MKL (``libmkl_rt``), the system's OpenBLAS, any CBLAS. Only libraries with 32-bit
 integers are taken. The library is told to use one thread: products are split over symtensor's own.
@@ -19,6 +20,7 @@ from typing import Any
 __all__ = ["Blas", "candidates", "find", "install"]
 
 _NAMES = tuple(f"cblas_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sdcz")
+_OPTIONAL = tuple(form.format(letter) for form in ("cblas_{}trsm", "{}potrf_", "{}getrf_") for letter in "sdcz")
 _ONE_THREAD = ("openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads")
 _SYSTEM = ("mkl_rt", "openblas", "cblas", "blas")
 
@@ -86,7 +88,8 @@ def _bound(handle: Any, path: str, prefix: str) -> Blas | None:
     for name in _ONE_THREAD:
         with contextlib.suppress(AttributeError):
             getattr(handle, prefix + name)(ctypes.c_int(1))
-    addresses = tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+    functions += [getattr(handle, prefix + name, None) for name in _OPTIONAL]
+    addresses = tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 if function else 0 for function in functions)
     return Blas(path, version, addresses, handle)
 
 

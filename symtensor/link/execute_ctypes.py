@@ -21,7 +21,7 @@ __all__ = ["Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runti
 Array = np.ndarray[Any, Any]
 _MAX_NDIM, _ERROR_VALUES = 32, 8
 _OK, _FAILED, _GENERAL, _PYTHON, _MEMORY = range(5)
-_PAGES = ("support", "memory", "gemm", "gemv", "blocked")
+_PAGES = ("support", "memory", "gemm", "gemv", "blocked", "linalg")
 
 
 class ProgramFailure(Exception):
@@ -99,7 +99,7 @@ class _Runtime:
         self.c.st_memory_trim()
 
     def set_blas(self, addresses: Sequence[int]) -> None:
-        self.c.st_set_blas((ctypes.c_void_p * 8)(*addresses))
+        self.c.st_set_blas((ctypes.c_void_p * 20)(*addresses))
 
     def set_blocked(self, addresses: Sequence[int]) -> None:
         self.c.st_set_blocked(ctypes.c_void_p(addresses[0]), ctypes.c_void_p(addresses[1]))

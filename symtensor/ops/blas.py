@@ -13,10 +13,11 @@ from symtensor.ops.create import alloc
 from symtensor.ops.dimshuffle import dimshuffle, pad_left
 from symtensor.ops.dot import BatchedDot, Dot, Gemm
 from symtensor.ops.elementwise import mul
-from symtensor.ops.reshape import flatten, reshape
+from symtensor.ops.reshape import flatten, moveaxis, reshape
 from symtensor.ops.shape import SpecifyShape, broadcast_shape, normalize_axis, shape_of
 
-__all__ = ["BatchedDot", "Dot", "Gemm", "batched_dot", "batched_tensordot", "dot", "gemm", "inner", "matmul",
+__all__ = ["BatchedDot", "Dot", "Gemm", "batched_dot", "batched_tensordot", "broadcast_stacks", "contract",
+           "dot", "gemm", "inner", "matmul",
            "outer", "tensordot"]
 
 
@@ -31,13 +32,16 @@ def dot(a: Any, b: Any) -> Variable:
     >>> dot(T.dmatrix(), T.dvector()).type
     TensorType(float64, vector)
     """
+    if hasattr(a, "__dot__") or hasattr(b, "__rdot__"):  # a sparse operand (Theano's protocol)
+        product: Variable = a.__dot__(b) if hasattr(a, "__dot__") else b.__rdot__(a)
+        return product
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.type.ndim == 0 or b.type.ndim == 0:
         return mul(a, b)
     if a.type.ndim <= 2 and b.type.ndim <= 2:
         result: Variable = Dot()(a, b)
         return result
-    return _contract("dot", a, b, [a.type.ndim - 1], [max(0, b.type.ndim - 2)], 0)
+    return contract("dot", a, b, [a.type.ndim - 1], [max(0, b.type.ndim - 2)], 0)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
@@ -52,14 +56,14 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     1
     """
     a, b = as_tensor_variable(a), as_tensor_variable(b)
-    return _contract("tensordot", a, b, *_paired("tensordot", a, b, axes, 0), 0)
+    return contract("tensordot", a, b, *_paired("tensordot", a, b, axes, 0), 0)
 
 
 def batched_tensordot(x: Any, y: Any, axes: Any = 2) -> Variable:
     """`tensordot` of ``x[i]`` and ``y[i]`` for each ``i`` (Theano's name); ``axes`` count in ``x`` and ``y``,
     where axis 0 is that of the batch and cannot be summed."""
     x, y = as_tensor_variable(x), as_tensor_variable(y)
-    return _contract("batched_tensordot", x, y, *_paired("batched_tensordot", x, y, axes, 1), 1)
+    return contract("batched_tensordot", x, y, *_paired("batched_tensordot", x, y, axes, 1), 1)
 
 
 def batched_dot(a: Any, b: Any) -> Variable:
@@ -72,7 +76,7 @@ def batched_dot(a: Any, b: Any) -> Variable:
     if a.type.ndim == 1 or b.type.ndim == 1:
         rank = max(a.type.ndim, b.type.ndim)
         return mul(*(dimshuffle(x, [*range(x.type.ndim), *"x" * (rank - x.type.ndim)]) for x in (a, b)))
-    return _contract("batched_dot", a, b, [a.type.ndim - 1], [max(1, b.type.ndim - 2)], 1)
+    return contract("batched_dot", a, b, [a.type.ndim - 1], [max(1, b.type.ndim - 2)], 1)
 
 
 def inner(a: Any, b: Any) -> Variable:
@@ -80,7 +84,7 @@ def inner(a: Any, b: Any) -> Variable:
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.type.ndim == 0 or b.type.ndim == 0:
         return mul(a, b)
-    return _contract("inner", a, b, [a.type.ndim - 1], [b.type.ndim - 1], 0)
+    return contract("inner", a, b, [a.type.ndim - 1], [b.type.ndim - 1], 0)
 
 
 def outer(x: Any, y: Any) -> Variable:
@@ -109,22 +113,29 @@ def matmul(a: Any, b: Any) -> Variable:
     if a.type.ndim <= 2 and b.type.ndim <= 2:
         return dot(a, b)
     if b.type.ndim <= 2:  # one matrix or vector for all: the stack is one tall matrix
-        return _contract("matmul", a, b, [a.type.ndim - 1], [0], 0)
-    if a.type.ndim == 1:
-        product = matmul(dimshuffle(a, "x", 0), b)
-        return dimshuffle(product, [k for k in range(product.type.ndim) if k != product.type.ndim - 2])
-    rank = max(a.type.ndim, b.type.ndim)
-    a, b = pad_left(a, rank), pad_left(b, rank)
-    left, right = shape_of(a), shape_of(b)
-    batch = broadcast_shape(left[:-2], right[:-2])
-    a = a if _same(left[:-2], batch) else alloc(a, *batch, *left[-2:])
-    b = b if _same(right[:-2], batch) else alloc(b, *batch, *right[-2:])
+        return contract("matmul", a, b, [a.type.ndim - 1], [0], 0)
+    if a.type.ndim <= 2:  # likewise: the stack is one wide matrix
+        product = contract("matmul", a, b, [a.type.ndim - 1], [b.type.ndim - 2], 0)
+        return product if a.type.ndim == 1 else moveaxis(product, 0, -2)
+    a, b = broadcast_stacks(a, b)
+    rank, left, right = a.type.ndim, shape_of(a), shape_of(b)
+    batch = left[:-2]
     if rank == 3:
         result: Variable = BatchedDot()(a, b)
         return result
     count = d.product(batch)
     product = BatchedDot()(reshape(a, (count, *left[-2:])), reshape(b, (count, *right[-2:])))
     return reshape(product, (*batch, left[-2], right[-1]))
+
+
+def broadcast_stacks(a: Variable, b: Variable) -> tuple[Variable, Variable]:
+    """Two stacks of matrices with all dimensions but the last two broadcast together; ValueError where they do not."""
+    rank = max(a.type.ndim, b.type.ndim)
+    a, b = pad_left(a, rank), pad_left(b, rank)
+    left, right = shape_of(a), shape_of(b)
+    batch = broadcast_shape(left[:-2], right[:-2])
+    return (a if _same(left[:-2], batch) else alloc(a, *batch, *left[-2:]),
+            b if _same(right[:-2], batch) else alloc(b, *batch, *right[-2:]))
 
 
 def _same(dims: Sequence[Variable], others: Sequence[Variable]) -> bool:
@@ -156,7 +167,7 @@ def _paired(name: str, a: Variable, b: Variable, axes: Any, batch: int) -> tuple
     return left, right
 
 
-def _contract(name: str, a: Variable, b: Variable, left: Sequence[int], right: Sequence[int],
+def contract(name: str, a: Variable, b: Variable, left: Sequence[int], right: Sequence[int],
               batch: int) -> Variable:
     """The sum of products over the axes ``left`` of ``a`` paired with ``right`` of ``b``, by one matrix
     product, or a batched one over axis 0 where ``batch`` is 1."""

@@ -22,15 +22,23 @@ from symtensor.ops.dimshuffle import dimshuffle, transpose
 from symtensor.ops.elementwise import add, cast, mul
 from symtensor.ops.reduce import sum
 
-__all__ = ["BatchedDot", "Dot", "Gemm"]
+__all__ = ["BLAS_TYPES", "BatchedDot", "Dot", "Gemm"]
 
-_BLAS = {"float32": "ST_F32", "float64": "ST_F64", "complex64": "ST_C64", "complex128": "ST_C128"}
+BLAS_TYPES = {"float32": "ST_F32", "float64": "ST_F64", "complex64": "ST_C64", "complex128": "ST_C128"}
+"""The dtypes that BLAS and LAPACK have, and their names in the run-time table."""
 
 
 def _common(x: Variable, y: Variable) -> tuple[Variable, Variable]:
     """Both in the dtype of their product."""
     dtype = upcast(x.type.dtype, y.type.dtype)
     return (x if x.type.dtype == dtype else cast(x, dtype)), (y if y.type.dtype == dtype else cast(y, dtype))
+
+
+def conjugate(x: Variable) -> Variable:
+    """What gradients multiply with: the conjugate of a complex tensor."""
+    from symtensor.ops.elementwise_complex import conj
+
+    return conj(x) if is_complex(x.type.dtype) else x
 
 
 def _product(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], product: Any = np.dot) -> np.ndarray[Any, Any]:
@@ -81,7 +89,8 @@ class Dot(Op):
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:
-        (x, y), (g,) = inputs, output_grads
+        (g,) = output_grads
+        x, y = map(conjugate, inputs)
         ranks = x.type.ndim, y.type.ndim
         if ranks == (1, 1):
             return [mul(g, y), mul(g, x)]
@@ -114,7 +123,7 @@ class Dot(Op):
         }
         if x.type.ndim == y.type.ndim == 1:
             return Kernel(sizes + _inner(dtype))
-        text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in _BLAS else _loops(dtype)
+        text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in BLAS_TYPES else _loops(dtype)
         for name, stride in strides.items():
             text = text.replace(name, stride)
         return Kernel(sizes + text)
@@ -150,7 +159,7 @@ _CLEAR = "for (int64_t q = 0; q < m * n; q++) OUT0_PTR[q] = 0;"
 
 def _blas(dtype: str, rank_a: int, rank_b: int) -> str:
     """C text of a product with a matrix by the run-time table; BLAS is never called with a dimension of 0."""
-    kind = _BLAS[dtype]
+    kind = BLAS_TYPES[dtype]
     if rank_a == rank_b == 2:
         call = (f"RT->gemm({kind}, m, n, count, &one, IN0_PTR, row_a, col_a, IN1_PTR, row_b, col_b, "
                 "&zero, OUT0_PTR, n);")
@@ -181,6 +190,36 @@ for (int64_t p = 0; p < m; p++) for (int64_t k = 0; k < count; k++) {{
     OUT0_T *out = OUT0_PTR + p * n;
     for (int64_t q = 0; q < n; q++) {join};
 }}"""
+
+
+_STACK_SUPPORT = """typedef struct {
+    const st_runtime *rt;
+    int kind;
+    int64_t m, n, k, row_a, col_a, step_a, row_b, col_b, step_b, step_c;
+    const char *a, *b;
+    char *c;
+    const void *one, *zero;
+} st_products;
+static void st_some_products(void *context, int64_t begin, int64_t end)
+{
+    const st_products *p = context;
+    for (int64_t i = begin; i < end; i++)
+        p->rt->gemm(p->kind, p->m, p->n, p->k, p->one, p->a + i * p->step_a, p->row_a, p->col_a, p->b + i * p->step_b,
+                    p->row_b, p->col_b, p->zero, p->c + i * p->step_c, p->n);
+}"""
+
+_STACK = """const OUT0_T one = 1, zero = 0;
+const int64_t batch = IN0_DIM(0), size = sizeof(OUT0_T);
+if (count == 0) {
+    for (int64_t q = 0; q < batch * m * n; q++) OUT0_PTR[q] = 0;
+} else if (m > 0 && n > 0 && batch > 0) {
+    st_products all = {RT, KIND, m, n, count, IN0_STRIDE(1), IN0_STRIDE(2), IN0_STRIDE(0) * size, IN1_STRIDE(1),
+                       IN1_STRIDE(2), IN1_STRIDE(0) * size, m * n * size, (const char *)IN0_PTR, (const char *)IN1_PTR,
+                       (char *)OUT0_PTR, &one, &zero};
+    const double work = (double)m * (double)n * (double)count;
+    if (batch >= RT->threads || work < 1e6) st_run(RT, st_some_products, &all, batch, (int64_t)(5e4 / work) + 1);
+    else st_some_products(&all, 0, batch);  /* few large products: each uses all threads */
+}"""
 
 
 class BatchedDot(Op):
@@ -219,7 +258,8 @@ class BatchedDot(Op):
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:
-        (x, y), (g,) = inputs, output_grads
+        (g,) = output_grads
+        x, y = map(conjugate, inputs)
         return [self(g, dimshuffle(y, 0, 2, 1)), self(dimshuffle(x, 0, 2, 1), g)]
 
     R_op = Dot.R_op
@@ -231,13 +271,15 @@ class BatchedDot(Op):
 
     def kernel(self, node: Apply) -> Kernel:
         dtype = node.inputs[0].type.dtype
-        text = _blas(dtype, 2, 2) if dtype in _BLAS else _loops(dtype)
+        sizes = "const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);\n"
+        if dtype in BLAS_TYPES:
+            return Kernel(sizes + _STACK.replace("KIND", BLAS_TYPES[dtype]), support=_STACK_SUPPORT)
+        text = _loops(dtype)
         for name, stride in (("row_a", "IN0_STRIDE(1)"), ("col_a", "IN0_STRIDE(2)"),
                              ("row_b", "IN1_STRIDE(1)"), ("col_b", "IN1_STRIDE(2)"),
                              ("IN0_PTR", "left"), ("IN1_PTR", "right"), ("OUT0_PTR", "result")):
             text = text.replace(name, stride)
-        return Kernel(f"""const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);
-for (int64_t batch = 0; batch < IN0_DIM(0); batch++) {{
+        return Kernel(f"""{sizes}for (int64_t batch = 0; batch < IN0_DIM(0); batch++) {{
 const IN0_T *left = IN0_PTR + batch * IN0_STRIDE(0);
 const IN1_T *right = IN1_PTR + batch * IN1_STRIDE(0);
 OUT0_T *result = OUT0_PTR + batch * m * n;
@@ -268,7 +310,7 @@ class Gemm(Op):
         dtype = inputs[0].type.dtype
         for k in (1, 4):
             inputs[k] = cast(inputs[k], dtype) if inputs[k].type.dtype != dtype else inputs[k]
-        if [x.type.ndim for x in inputs] != [2, 0, 2, 2, 0] or dtype not in _BLAS or any(
+        if [x.type.ndim for x in inputs] != [2, 0, 2, 2, 0] or dtype not in BLAS_TYPES or any(
                 x.type.dtype != dtype for x in inputs):
             raise TypeError("Gemm takes (matrix, scalar, matrix, matrix, scalar) of one float or complex "
                             f"dtype, got {', '.join(str(x.type) for x in inputs)}")
@@ -305,8 +347,8 @@ class Gemm(Op):
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:
-        (c, alpha, a, b, beta), (g,) = inputs, output_grads
-        dot = Dot()
+        (g,), dot = output_grads, Dot()
+        c, alpha, a, b, beta = map(conjugate, inputs)
         return [mul(beta, g), sum(mul(g, dot(a, b))), mul(alpha, dot(g, transpose(b))),
                 mul(alpha, dot(transpose(a), g)), sum(mul(g, c))]
 
@@ -317,7 +359,7 @@ class Gemm(Op):
                 for k, (first, second) in enumerate(pairs)]
 
     def kernel(self, node: Apply) -> Kernel:
-        kind = _BLAS[node.inputs[0].type.dtype]
+        kind = BLAS_TYPES[node.inputs[0].type.dtype]
         return Kernel(f"""const int64_t m = IN2_DIM(0), n = IN3_DIM(1), count = IN2_DIM(1);
 const OUT0_T alpha = IN1(), one = 1;
 OUT0_T beta = IN4();

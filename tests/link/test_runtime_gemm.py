@@ -166,7 +166,8 @@ def test_the_blas_found_is_the_one_used() -> None:
     found = blas.find()
     if found is None:
         pytest.skip("no BLAS")
-    assert [bool(address) for address in found.addresses] == [True] * 8
+    assert len(found.addresses) == 20
+    assert all(found.addresses[:8])
 
 
 def test_speed_is_printed(product: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,9 +46,13 @@ static PyObject *table_address(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(
     return PyLong_FromVoidPtr((void *)st_runtime_table());
 }
 
+/* Missing ones are NULL. */
 static int addresses(PyObject *items, void **found, int count)
 {
-    for (int i = 0; i < count; i++) {
+    Py_ssize_t given = PySequence_Size(items);
+    if (given < 0) return -1;
+    for (int i = 0; i < count; i++) found[i] = NULL;
+    for (int i = 0; i < count && i < given; i++) {
         PyObject *item = PySequence_GetItem(items, i);
         found[i] = item ? PyLong_AsVoidPtr(item) : NULL;
         Py_XDECREF(item);
@@ -80,7 +84,7 @@ static PyMethodDef functions[] = {
     {"memory_cached", memory_cached, METH_NOARGS, "Bytes kept for reuse, without small blocks."},
     {"memory_trim", memory_trim, METH_NOARGS, "Give the kept memory back to the system."},
     {"table_address", table_address, METH_NOARGS, "Address of the st_runtime table."},
-    {"set_blas", set_blas, METH_O, "set_blas(addresses): cblas_[sdcz]gemm, cblas_[sdcz]gemv."},
+    {"set_blas", set_blas, METH_O, "set_blas(addresses): cblas_[sdcz]gemm, gemv, trsm, [sdcz]potrf_, getrf_."},
     {"set_blocked", set_blocked, METH_O, "set_blocked((sgemm, dgemm)): addresses of another build of the blocked product."},
     {NULL},
 };

@@ -31,7 +31,8 @@ static struct {
 #endif
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
-static st_runtime table = {ST_ABI, 0, st_alloc, st_release, st_parallel, st_gemm, st_gemv};
+static st_runtime table = {ST_ABI, 0, st_alloc, st_release, st_parallel, st_gemm, st_gemv, st_factor,
+                           st_triangle};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static inline void relax(void)

@@ -27,15 +27,20 @@ void st_parallel(st_body body, void *context, int64_t n, int64_t grain);
 void st_set_threads(int32_t threads);
 int32_t st_thread_count(void);
 
-/* matrix products (gemm.c). Pointers: cblas_[sdcz]gemm, then cblas_[sdcz]gemv with 32-bit integers; NULL entries, or
-   NULL for all, mean the blocked product of blocked.c. */
-enum { ST_BLAS_ENTRIES = 8 };
+/* matrix products (gemm.c). Pointers: cblas_[sdcz]gemm, cblas_[sdcz]gemv, cblas_[sdcz]trsm, [sdcz]potrf_, [sdcz]getrf_
+   with 32-bit integers; NULL entries, or NULL for all, mean the blocked product of blocked.c and the loops of linalg.c. */
+enum { ST_BLAS_ENTRIES = 20 };
 void st_set_blas(void *const *entries);
 void st_set_blocked(void *sgemm, void *dgemm);  /* another build of st_blocked_sgemm, st_blocked_dgemm */
 void st_gemm(int dtype, int64_t m, int64_t n, int64_t k, const void *alpha, const void *a, int64_t row_a,
              int64_t col_a, const void *b, int64_t row_b, int64_t col_b, const void *beta, void *c, int64_t ldc);
 void st_gemv(int dtype, int64_t m, int64_t n, const void *alpha, const void *a, int64_t row_a, int64_t col_a,
              const void *x, int64_t inc_x, const void *beta, void *y, int64_t inc_y);
+
+/* factors and triangular systems (linalg.c) */
+int64_t st_factor(int what, int dtype, int64_t n, void *a, int64_t ld, int64_t *pivots);
+void st_triangle(int what, int dtype, int64_t n, int64_t k, const void *a, int64_t row_a, int64_t col_a, void *b,
+                 int64_t row_b, int64_t col_b);
 
 /* C += alpha A B for any strides of A and B, in `pack`: st_blocked_bytes() of 64-byte aligned memory (blocked.c) */
 typedef void (*st_sgemm_blocked)(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t row_a,

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ST_ABI 1
+#define ST_ABI 2
 #define ST_MAX_NDIM 32
 #define ST_ERROR_VALUES 8
 
@@ -48,8 +48,10 @@ typedef struct {
 typedef void (*st_body)(void *context, int64_t begin, int64_t end);
 
 enum { ST_F32 = 0, ST_F64 = 1, ST_C64 = 2, ST_C128 = 3 };
+enum { ST_CHOLESKY = 0, ST_LU = 1 };
+enum { ST_UPPER = 1, ST_UNIT = 2 };
 
-/* What a program may call. Strides of gemm and gemv are in elements. */
+/* What a program may call. Strides are in elements. */
 typedef struct st_runtime {
     int32_t abi;
     int32_t threads;
@@ -63,6 +65,13 @@ typedef struct st_runtime {
     /* y[m] = alpha A[m,n] x[n] + beta y */
     void (*gemv)(int dtype, int64_t m, int64_t n, const void *alpha, const void *a, int64_t row_a, int64_t col_a,
                  const void *x, int64_t inc_x, const void *beta, void *y, int64_t inc_y);
+    /* In place. ST_CHOLESKY: the lower triangle of A[n,n], rows ld apart, becomes L of A = L L^H (the other is
+       scratch); returns 1 + the row where A is not positive definite. ST_LU: A with columns ld apart becomes P L U; pivots[i] >= i is the row that
+       row i was exchanged with, in order; returns 1 + the first pivot that is 0. 0: all is well. */
+    int64_t (*factor)(int what, int dtype, int64_t n, void *a, int64_t ld, int64_t *pivots);
+    /* B[n,k] becomes X of A X = B for the lower or ST_UPPER triangle of A, its diagonal taken for 1 with ST_UNIT */
+    void (*triangle)(int what, int dtype, int64_t n, int64_t k, const void *a, int64_t row_a, int64_t col_a, void *b,
+                     int64_t row_b, int64_t col_b);
 } st_runtime;
 
 typedef struct st_call {

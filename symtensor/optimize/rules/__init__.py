@@ -1,6 +1,6 @@
 """The rule tables. Importing the package fills them."""
 
 from symtensor.optimize import passes
-from symtensor.optimize.rules import arithmetic, blas, layout, nnet, stabilize
+from symtensor.optimize.rules import arithmetic, blas, layout, linalg, nnet, stabilize
 
-__all__ = ["arithmetic", "blas", "layout", "nnet", "passes", "stabilize"]
+__all__ = ["arithmetic", "blas", "layout", "linalg", "nnet", "passes", "stabilize"]
