@@ -1,0 +1,1 @@
+"""Names that Theano kept here: `symtensor.sandbox.rng_mrg`."""
