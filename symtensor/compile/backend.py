@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from symtensor.compile.build import Recipe
 from symtensor.compile.mode import Mode
+from symtensor.compile.split import dense_recipe
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply
@@ -67,6 +68,7 @@ class Compiled:
     program: Any = None
     code: NativeCode | None = None
     events: list[Event] = field(default_factory=list)
+    dense: Recipe | None = None  # on the parts of compounds, where there are any: this is what was compiled
 
 
 @contextmanager
@@ -79,6 +81,9 @@ def _timed(events: list[Event], phase: str) -> Iterator[list[str]]:
 
 def compile_recipe(recipe: Recipe, mode: Mode) -> Compiled:
     """The recipe compiled as `mode` says; with linker 'auto' the interpreter is the fallback."""
+    dense = dense_recipe(recipe)
+    if dense is not None:
+        return replace(compile_recipe(dense, mode), dense=dense)
     events: list[Event] = []
     with _timed(events, "import") as notes:
         graph = recipe.graph()
@@ -139,7 +144,7 @@ def _native(recipe: Recipe, optimized: FunctionGraph, log: Any, events: list[Eve
     with _timed(events, "compile") as notes:
         program = load(code, partial(_host_call, code.hosts))
         notes.append(str(getattr(program, "path", "")))
-    return Compiled(optimized, log, Backend("c", "native code"), None, program, code, events)
+    return Compiled(optimized, log, Backend("c", "native code"), None, program, code, events=events)
 
 
 def _host_call(nodes: Sequence[Apply], index: int, arrays: Sequence[Any]) -> list[Any]:
@@ -152,7 +157,7 @@ def _host_call(nodes: Sequence[Apply], index: int, arrays: Sequence[Any]) -> lis
 
 def _why_not_native(graph: FunctionGraph) -> str | None:
     """What in the graph has no place in a C program, or None."""
-    variables = [*graph.inputs, *(v for node in graph.order for v in (*node.inputs, *node.outputs))]
+    variables = [*graph.inputs, *graph.outputs, *(v for node in graph.order for v in (*node.inputs, *node.outputs))]
     for variable in variables:
         if not isinstance(variable.type, TensorType):
             return f"{variable} of type {variable.type} is no tensor"

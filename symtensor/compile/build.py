@@ -216,7 +216,7 @@ def stored(what: str, target: Variable, value: Any) -> Variable:
                 raise TypeError(f"{what} {target}: {error}") from None
         if not isinstance(value, Variable) or isinstance(value, Constant):
             try:
-                return kind.make_constant(kind.filter(getattr(value, "data", value)))
+                return kind.make_constant(kind.filter(value.data if isinstance(value, Constant) else value))
             except TypeError as error:
                 raise TypeError(f"{what} {target} of type {kind}: {error}") from None
     if value.type == kind or kind.accepts(value.type):
