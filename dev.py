@@ -6,6 +6,7 @@
     test-full    the same with the slow tests (more examples, every option)
     fuzz         compare all modes on random programs: --seconds N (60), --seed S, --count N; scripts in out/fuzz/
     bench        measure beside PyTensor, JAX and PyTorch, those that are installed (--peers installs them)
+    accuracy     measure errors against long double and mpmath; writes docs/accuracy.md (--stride 1: all floats)
     shell        an interactive Python with symtensor imported
     clean        remove .venv, build products and out/
 
@@ -32,8 +33,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
-    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "bench": bench, "shell": shell,
-             "clean": clean}
+    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "bench": bench, "accuracy": accuracy,
+             "shell": shell, "clean": clean}
     if not arguments or arguments[0] not in tasks:
         print(__doc__)
         return 0 if arguments in ([], ["-h"], ["--help"], ["help"]) else 2
@@ -72,6 +73,11 @@ def bench(rest: list[str]) -> int:
         rest.remove("--peers")
         pip("torch==2.13.0", "jax", "jaxlib", "pytensor")
     return run([str(PYTHON), "-m", "benchmarks", *rest])
+
+
+def accuracy(rest: list[str]) -> int:
+    install("test")
+    return run([str(PYTHON), "-m", "benchmarks.accuracy", *rest])
 
 
 def shell(rest: list[str]) -> int:

@@ -146,7 +146,7 @@ def divide(a: Any, b: Any) -> Variable:
 int_div = elementwise(
     "int_div", {"int": "st_idiv({0}, {1})", "uint": "{1} == 0 ? 0 : {0} / {1}",
                 "float": "st_fdiv{f}({0}, {1})"},
-    numpy=np.floor_divide, grad=zero_gradient, nin=2, dtype=arithmetic, accepts="biuf", symbol="//",
+    numpy=np.floor_divide, grad=zero_gradient, nin=2, dtype=arithmetic, operands="output", accepts="biuf", symbol="//",
     support=DIVISION,
     sample=((-9.0, 9.0), (0.5, 3.0)), smooth=False,
     doc="a // b rounded towards minus infinity; integers by 0 give 0.",
@@ -155,7 +155,7 @@ int_div = elementwise(
 mod = elementwise(
     "mod", {"int": "st_imod({0}, {1})", "uint": "{1} == 0 ? 0 : {0} % {1}", "float": "st_fmod{f}({0}, {1})"},
     numpy=np.remainder, grad=lambda g, y, a, b: (g, neg(mul(g, int_div(a, b)))), nin=2, dtype=arithmetic,
-    accepts="biuf", symbol="%", support=DIVISION, sample=((-9.0, 9.0), (0.5, 3.0)), smooth=False,
+    operands="output", accepts="biuf", symbol="%", support=DIVISION, sample=((-9.0, 9.0), (0.5, 3.0)), smooth=False,
     doc="a % b with the sign of b, as Python's; integers by 0 give 0.",
 )
 
@@ -198,9 +198,9 @@ def _minus_one(n: Variable) -> Variable:
 
 
 pow = elementwise(
-    "pow", {"int": "st_ipow({0}, {1})", "uint": "st_upow({0}, {1})", "float": "pow{f}({0}, {1})",
+    "pow", {"int": "st_ipow({0}, {1})", "uint": "st_upow({0}, {1})", "float": "st_pow{f}({0}, {1})",
             "complex": "{1} == 0 ? 1 : {0} == 0 && creal{f}({1}) > 0 ? 0 : cpow{f}({0}, {1})"},
-    numpy=_power, grad=_pow_grad, nin=2, dtype=arithmetic, symbol="**", support=POWER,
+    numpy=_power, grad=_pow_grad, nin=2, dtype=arithmetic, operands="output", symbol="**", support=POWER,
     sample=((0.3, 3.0), (0.5, 3.0)),
     doc="""x ** y. Integers stay integers; to a negative power they give 1, -1 or 0.
 
@@ -394,6 +394,6 @@ broadcast_dim = elementwise(
 )
 
 
-def iround(x: Any, mode: str | None = None) -> Variable:
+def iround(a: Any, mode: str | None = None) -> Variable:
     """`round`, as int64."""
-    return cast(round(x, mode), "int64")
+    return cast(round(a, mode), "int64")

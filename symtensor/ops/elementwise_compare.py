@@ -109,13 +109,13 @@ round_half_away_from_zero = _rounding("round_half_away_from_zero", "round{f}({0}
                                       "The nearest whole number; ties away from zero.")
 
 
-def round(x: Any, mode: str | None = None) -> Variable:
-    """The nearest whole numbers in the dtype of ``x``: ``mode`` is "half_to_even" (default, as NumPy) or
+def round(a: Any, mode: str | None = None) -> Variable:
+    """The nearest whole numbers in the dtype of ``a``: ``mode`` is "half_to_even" (default, as NumPy) or
     "half_away_from_zero"."""
     if mode in (None, "half_to_even"):
-        return round_half_to_even(x)
+        return round_half_to_even(a)
     if mode == "half_away_from_zero":
-        return round_half_away_from_zero(x)
+        return round_half_away_from_zero(a)
     raise ValueError(f"round: mode {mode!r} is neither 'half_to_even' nor 'half_away_from_zero'")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.graph.types import is_continuous
+from symtensor.graph.types import is_continuous, is_float
 from symtensor.graph.variable import Variable
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import (
@@ -34,7 +34,7 @@ from symtensor.ops.elemwise import Elemwise, composite, elementwise
 __all__ = [
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "exp",
     "exp2",
-    "expm1", "hard_sigmoid", "log", "log10", "log1p", "log2", "logaddexp", "number_like", "rad2deg", "relu",
+    "expm1", "hard_sigmoid", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "number_like", "rad2deg", "relu",
     "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "ultra_fast_sigmoid",
 ]
 
@@ -51,22 +51,22 @@ def number_like(value: float, like: Variable) -> np.ndarray[Any, Any]:
 exp = elementwise("exp", {"float": "st_exp{f}({0})", "complex": "cexp{f}({0})"}, numpy=np.exp, dtype="float",
                   grad=lambda g, y, x: (mul(g, y),), doc="e ** x.")
 
-exp2 = elementwise("exp2", {"float": "exp2{f}({0})",
+exp2 = elementwise("exp2", {"float": "st_exp2{f}({0})",
                             "complex": "cexp{f}({0} * ({T})0.693147180559945309417)"},
                    numpy=np.exp2, dtype="float", doc="2 ** x.",
                    grad=lambda g, y, x: (mul(g, y, number_like(math.log(2), y)),))
 
 expm1 = elementwise("expm1", "st_expm1{f}({0})", numpy=np.expm1, dtype="float", accepts="biuf",
-                    grad=lambda g, y, x: (mul(g, add(y, 1)),), doc="exp(x) - 1, exact for small x.")
+                    grad=lambda g, y, x: (mul(g, exp(x)),), doc="exp(x) - 1, exact for small x.")
 
 log = elementwise("log", {"float": "st_log{f}({0})", "complex": "clog{f}({0})"}, numpy=np.log, dtype="float",
                   grad=lambda g, y, x: (true_div(g, x),), sample=(0.1, 9.0), doc="The natural logarithm.")
 
-log2 = elementwise("log2", {"float": "log2{f}({0})", "complex": "clog{f}({0}) * ({T})1.44269504088896340736"},
+log2 = elementwise("log2", {"float": "st_log2{f}({0})", "complex": "clog{f}({0}) * ({T})1.44269504088896340736"},
                    numpy=np.log2, dtype="float", sample=(0.1, 9.0), doc="The logarithm to base 2.",
                    grad=lambda g, y, x: (true_div(mul(g, number_like(1 / math.log(2), y)), x),))
 
-log10 = elementwise("log10", {"float": "log10{f}({0})",
+log10 = elementwise("log10", {"float": "st_log10{f}({0})",
                               "complex": "clog{f}({0}) * ({T})0.434294481903251827651"},
                     numpy=np.log10, dtype="float", sample=(0.1, 9.0), doc="The logarithm to base 10.",
                     grad=lambda g, y, x: (true_div(mul(g, number_like(1 / math.log(10), y)), x),))
@@ -104,21 +104,35 @@ def _with_complex(name: str, *, own: bool = False) -> dict[str, str]:
     return {"float": f"{'st_' if own else ''}{name}{{f}}({{0}})", "complex": f"c{name}{{f}}({{0}})"}
 
 
+def _one_minus_square(x: Variable) -> Any:
+    return mul(sub(1, x), add(1, x))  # keeps the digits that 1 - x**2 loses near 1
+
+
+def _hypot_grad(g: Variable, y: Variable, a: Variable, b: Variable) -> Any:
+    zero = eq(y, 0)
+    return [switch(zero, 0, mul(g, true_div(x, switch(zero, 1, y)))) for x in (a, b)]
+
+
+hypot = elementwise("hypot", "hypot{f}({0}, {1})", numpy=np.hypot, dtype="float", accepts="biuf", nin=2,
+                    commutative=True, grad=_hypot_grad, sample=((-3.0, 3.0), (0.5, 3.0)),
+                    doc="sqrt(a**2 + b**2) without overflow. The gradient at (0, 0) is 0.")
+
 sin: Elemwise = elementwise("sin", _with_complex("sin", own=True), numpy=np.sin, dtype="float",
                   grad=lambda g, y, x: (mul(g, cos(x)),), doc="The sine of x in radians.")
 
 cos: Elemwise = elementwise("cos", _with_complex("cos", own=True), numpy=np.cos, dtype="float",
                   grad=lambda g, y, x: (neg(mul(g, sin(x))),), doc="The cosine of x in radians.")
 
-tan = elementwise("tan", _with_complex("tan"), numpy=np.tan, dtype="float", sample=(-1.3, 1.3),
-                  grad=lambda g, y, x: (mul(g, add(sqr(y), 1)),), doc="The tangent of x in radians.")
+tan = elementwise("tan", {"float": "st_tan{f}({0})", "complex": "ctan{f}({0})"}, numpy=np.tan,
+                  dtype="float", sample=(-1.3, 1.3), grad=lambda g, y, x: (mul(g, add(sqr(y), 1)),),
+                  doc="The tangent of x in radians.")
 
 arcsin = elementwise("arcsin", _with_complex("asin"), numpy=np.arcsin, dtype="float", sample=(-0.9, 0.9),
-                     grad=lambda g, y, x: (true_div(g, sqrt(sub(1, sqr(x)))),),
+                     grad=lambda g, y, x: (true_div(g, sqrt(_one_minus_square(x))),),
                      doc="The arc sine, in radians.")
 
 arccos = elementwise("arccos", _with_complex("acos"), numpy=np.arccos, dtype="float", sample=(-0.9, 0.9),
-                     grad=lambda g, y, x: (neg(true_div(g, sqrt(sub(1, sqr(x))))),),
+                     grad=lambda g, y, x: (neg(true_div(g, sqrt(_one_minus_square(x)))),),
                      doc="The arc cosine, in radians.")
 
 arctan = elementwise("arctan", _with_complex("atan"), numpy=np.arctan, dtype="float",
@@ -135,24 +149,25 @@ arctan2 = elementwise("arctan2", "atan2{f}({0}, {1})", numpy=np.arctan2, grad=_a
                       accepts="biuf", sample=((-3.0, 3.0), (0.5, 3.0)),
                       doc="The angle of the point (x=b, y=a) in [-pi, pi]. The gradient at (0, 0) is nan.")
 
-sinh = elementwise("sinh", _with_complex("sinh"), numpy=np.sinh, dtype="float",
+sinh = elementwise("sinh", _with_complex("sinh", own=True), numpy=np.sinh, dtype="float",
                    grad=lambda g, y, x: (mul(g, cosh(x)),), doc="The hyperbolic sine.")
 
-cosh: Elemwise = elementwise("cosh", _with_complex("cosh"), numpy=np.cosh, dtype="float",
+cosh: Elemwise = elementwise("cosh", _with_complex("cosh", own=True), numpy=np.cosh, dtype="float",
                    grad=lambda g, y, x: (mul(g, sinh(x)),), doc="The hyperbolic cosine.")
 
 tanh = elementwise("tanh", _with_complex("tanh", own=True), numpy=np.tanh, dtype="float",
                    grad=lambda g, y, x: (mul(g, sub(1, sqr(y))),), doc="The hyperbolic tangent.")
 
-arcsinh = elementwise("arcsinh", _with_complex("asinh"), numpy=np.arcsinh, dtype="float",
-                      grad=lambda g, y, x: (true_div(g, sqrt(add(sqr(x), 1))),), doc="The inverse of sinh.")
+arcsinh = elementwise("arcsinh", _with_complex("asinh", own=True), numpy=np.arcsinh, dtype="float",
+                      grad=lambda g, y, x: (true_div(g, hypot(x, number_like(1, x)) if is_float(x.type.dtype) else
+                                                      sqrt(add(sqr(x), 1))),), doc="The inverse of sinh.")
 
-arccosh = elementwise("arccosh", _with_complex("acosh"), numpy=np.arccosh, dtype="float", sample=(1.1, 9.0),
+arccosh = elementwise("arccosh", _with_complex("acosh", own=True), numpy=np.arccosh, dtype="float", sample=(1.1, 9.0),
                       grad=lambda g, y, x: (true_div(g, mul(sqrt(sub(x, 1)), sqrt(add(x, 1)))),),
                       doc="The inverse of cosh on x >= 1.")
 
-arctanh = elementwise("arctanh", _with_complex("atanh"), numpy=np.arctanh, dtype="float", sample=(-0.9, 0.9),
-                      grad=lambda g, y, x: (true_div(g, sub(1, sqr(x))),),
+arctanh = elementwise("arctanh", _with_complex("atanh", own=True), numpy=np.arctanh, dtype="float", sample=(-0.9, 0.9),
+                      grad=lambda g, y, x: (true_div(g, _one_minus_square(x)),),
                       doc="The inverse of tanh on |x| < 1.")
 
 deg2rad = elementwise("deg2rad", "{0} * ({T})0.017453292519943295769", numpy=np.deg2rad, dtype="float",
@@ -176,7 +191,7 @@ def _sigmoid(x: np.ndarray[Any, Any]) -> Any:
 
 sigmoid: Elemwise = elementwise("sigmoid", "st_sigmoid{f}({0})", numpy=_sigmoid, dtype="float",
                                 accepts="biuf",
-                      grad=lambda g, y, x: (mul(g, y, sub(1, y)),),
+                                grad=lambda g, y, x: (mul(g, y, sigmoid(neg(x))),),
                                 doc="1 / (1 + exp(-x)), without overflow.")
 
 softplus = elementwise("softplus", "st_softplus{f}({0})", numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),

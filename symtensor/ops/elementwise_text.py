@@ -21,31 +21,46 @@ static inline int64_t st_imod(int64_t a, int64_t b) {
     int64_t r = a % b;
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
-static inline double st_fdiv(double a, double b) {
-    if (b == 0) return a / b;
-    double r = fmod(a, b), q = (a - r) / b;
-    if (r != 0 && (b < 0) != (r < 0)) q -= 1;
-    if (q == 0) return copysign(0.0, a / b);
-    double f = floor(q);
-    return q - f > 0.5 ? f + 1 : f;
+ST_LANES double st_fmod_huge(double a, double b, double limit, double r) {
+    return fabs(a) < limit * fabs(b) && fabs(b) < INFINITY ? r : fmod(a, b);
 }
-static inline float st_fdivf(float a, float b) {
-    if (b == 0) return a / b;
-    float r = fmodf(a, b), q = (a - r) / b;
-    if (r != 0 && (b < 0) != (r < 0)) q -= 1;
-    if (q == 0) return copysignf(0.0f, a / b);
-    float f = floorf(q);
-    return q - f > 0.5f ? f + 1 : f;
+static inline float st_cmodf(float x, float y) {
+    double a = fabs((double)x), b = fabs((double)y), r = a - floor(a / b) * b;
+    return (float)st_fmod_huge(x, y, 0x1p28, copysign(r < 0 ? r + b : r, x));
+}
+#ifdef __FMA__
+static inline double st_cmod(double x, double y) {
+    double a = fabs(x), b = fabs(y), r = __builtin_fma(-floor(a / b), b, a);
+    return st_fmod_huge(x, y, 0x1p52, copysign(r < 0 ? r + b : r, x));
+}
+#else
+#define st_cmod fmod
+#endif
+static inline double st_fdiv(double a, double b) {
+    double r = st_cmod(a, b), q = (a - r) / b;
+    q = (r != 0) & ((b < 0) != (r < 0)) ? q - 1 : q;
+    double whole = floor(q);
+    whole = q - whole > (double)0.5 ? whole + 1 : whole;
+    whole = q == 0 ? copysign(0, a / b) : whole;
+    return b == 0 ? a / b : whole;
 }
 static inline double st_fmod(double a, double b) {
-    double r = fmod(a, b);
-    if (r == 0) return b == 0 ? r : copysign(0.0, b);
-    return (b < 0) != (r < 0) ? r + b : r;
+    double r = st_cmod(a, b), zero = copysign(0, b);
+    double turned = (b < 0) != (r < 0) ? r + b : r;
+    return r == 0 ? b == 0 ? r : zero : turned;
+}
+static inline float st_fdivf(float a, float b) {
+    float r = st_cmodf(a, b), q = (a - r) / b;
+    q = (r != 0) & ((b < 0) != (r < 0)) ? q - 1 : q;
+    float whole = floorf(q);
+    whole = q - whole > (float)0.5 ? whole + 1 : whole;
+    whole = q == 0 ? copysignf(0, a / b) : whole;
+    return b == 0 ? a / b : whole;
 }
 static inline float st_fmodf(float a, float b) {
-    float r = fmodf(a, b);
-    if (r == 0) return b == 0 ? r : copysignf(0.0f, b);
-    return (b < 0) != (r < 0) ? r + b : r;
+    float r = st_cmodf(a, b), zero = copysignf(0, b);
+    float turned = (b < 0) != (r < 0) ? r + b : r;
+    return r == 0 ? b == 0 ? r : zero : turned;
 }
 """
 

@@ -38,8 +38,10 @@ ELEMENTWISE: dict[str, Elemwise] = {}
 
 def upgrade_to_float(*dtypes: str) -> str:
     """The float dtype that functions such as exp compute integers in: float32 up to 16 bits, else float64 (Theano's
-    rule); floats and complex numbers stay."""
-    return upcast(*(_FLOAT_OF.get(dtype, dtype) for dtype in dtypes))
+    rule); floats and complex numbers stay, and take integers beside them as NumPy does."""
+    if any(dtype not in _FLOAT_OF for dtype in dtypes):
+        return upcast(*dtypes)
+    return upcast(*(_FLOAT_OF[dtype] for dtype in dtypes))
 
 
 _DTYPE_RULES: dict[str, Callable[..., str]] = {
@@ -184,19 +186,22 @@ class Elemwise(Op):
         # What a switch does not select must stay 0 even where the derivative here is inf: select last.
         inner, put_back = picked
         terms = self._terms(inner, y, inputs)
-        return [g if term is inner else term if term is None else put_back(term) for term in terms]
+        return [g if term is inner else term if term is None or term is NotImplemented else put_back(term)
+                for term in terms]
 
     def _terms(self, g: Variable, y: Variable, inputs: Sequence[Variable]) -> list[Variable | None]:
-        """The cotangents of the inputs, None where values do not matter. Those of a complex function f are
-        ``g * conj(f')``, the conjugate of what the record's text gives for ``conj(g)``; a real input takes the real
-        part."""
+        """The cotangents of the inputs, None where values do not matter, NotImplemented where no formula is known.
+
+        Those of a complex function f are ``g * conj(f')``, the conjugate of what the record's text gives for
+        ``conj(g)``; a real input takes the real part.
+        """
         if not is_complex(y.type.dtype):
             return list(self.gradient(g, y, *inputs))  # type: ignore[misc]
         from symtensor.ops.elementwise_complex import conj, real
 
-        terms = [term if term is None else conj(term)
+        terms = [term if term is None or term is NotImplemented else conj(term)
                  for term in self.gradient(conj(g), y, *inputs)]  # type: ignore[misc]
-        return [term if term is None or is_complex(x.type.dtype) else real(term)
+        return [term if term is None or term is NotImplemented or is_complex(x.type.dtype) else real(term)
                 for term, x in zip(terms, inputs, strict=True)]
 
     @property
@@ -271,7 +276,8 @@ def elementwise(name: str, c: str | Mapping[str, str], *, numpy: Callable[..., A
     c : its C expression: ``{0}``, ``{1}`` are the operands, ``{f}`` is ``f`` for float and empty for double, ``{T}``
         the C type; or a mapping from dtype kind ("bool", "int", "uint", "float", "complex", "*") to such texts.
     numpy : its meaning on arrays.
-    grad : ``grad(g, y, *xs)``: the cotangent of each input, given that of the output, the output, and the inputs.
+    grad : ``grad(g, y, *xs)``: the cotangent of each input, given that of the output, the output, and the inputs;
+        NotImplemented for an input towards which asking for the gradient is an error.
     dtype : output dtype: "upcast", "float" (integers become floats), "bool", "first", "real", or a function of the
         input dtypes.
     operands : what inputs are converted to first: "common" (their promotion; the output dtype when integers become
@@ -310,29 +316,51 @@ def _register(op: Elemwise) -> Elemwise:
 
 
 def _selection(g: Variable) -> tuple[Variable, Callable[[Variable], Variable]] | None:
-    """Where a cotangent is ``switch(c, a, 0)`` or ``switch(c, 0, a)``, perhaps summed to a shape: ``a``, and what makes
-    of a linear function of ``a`` that of the cotangent."""
-    from symtensor.ops.reduce import SumTo
+    """Where switches let only some elements of a cotangent through: what the derivative multiplies instead, and what
+    puts zeros into the product where nothing was selected.
 
-    sums: list[Apply] = []
-    select = g.owner
-    while select is not None and isinstance(select.op, SumTo):
-        sums.append(select)
-        select = select.inputs[0].owner
-    if select is None or select.op is not ELEMENTWISE.get("switch"):
+    Of ``switch(c, a, 0)`` that is ``a``, so that what is not selected is not even computed with; of a cotangent that
+    was since summed, reshaped or added to others, the cotangent itself.
+    """
+    node = g.owner
+    switch = ELEMENTWISE.get("switch")
+    if node is None or switch is None:
         return None
-    condition, *sides = select.inputs
-    zeros = [_is_zero(side) for side in sides]
-    if zeros[0] == zeros[1]:
+    if node.op is switch and (side := _zero_side(node)) is not None:
+        return node.inputs[3 - side], lambda term: node.op(node.inputs[0], *((0, term) if side == 1 else (term, 0)))
+    mask = _selected(g, 0)
+    return None if mask is None else (g, lambda term: switch(mask, term, 0))
+
+
+def _zero_side(select: Apply) -> int | None:
+    """Which of a switch's two sides is 0: 1 or 2; None where neither or both are."""
+    zeros = [_is_zero(side) for side in select.inputs[1:]]
+    return None if zeros[0] == zeros[1] else 1 + zeros.index(True)
+
+
+def _selected(g: Variable, depth: int) -> Variable | None:
+    """Where a cotangent had something selected, not 0 there; None where no switch is behind it, or behind a part."""
+    node = g.owner
+    if node is None or depth > 8:
         return None
+    if node.op is ELEMENTWISE["switch"]:
+        side = _zero_side(node)
+        like = np.ones((), g.type.dtype)
+        return None if side is None else node.op(node.inputs[0], *((0 * like, like) if side == 1 else (like, 0 * like)))
+    if node.op is ELEMENTWISE["add"]:
+        parts = [_selected(part, depth + 1) for part in node.inputs]
+        return None if any(part is None for part in parts) else node.op(*parts)
+    # All of these take 0 to 0 and what is positive to what is positive.
+    if type(node.op).__name__ in ("SumTo", "DimShuffle", "Alloc", "Reshape") or getattr(node.op, "name", "") == "sum":
+        inner = _selected(node.inputs[0], depth + 1)
+        if inner is not None:  # of the shape that the op takes
+            return node.op(_spread(inner, node.inputs[0]), *node.inputs[1:])
+    return None
 
-    def put_back(term: Variable) -> Variable:
-        chosen: Variable = select.op(condition, *((0, term) if zeros[0] else (term, 0)))
-        for node in reversed(sums):
-            chosen = node.op(chosen, node.inputs[1])
-        return chosen
 
-    return sides[1 if zeros[0] else 0], put_back
+def _spread(x: Variable, like: Variable) -> Variable:
+    """``x`` in the broadcast shape of both: a switch may have been stretched by the side that is not 0."""
+    return x if x.type.shape == like.type.shape and None not in x.type.shape else ELEMENTWISE["second"](like, x)
 
 
 def _is_zero(x: Variable) -> bool:

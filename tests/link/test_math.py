@@ -16,10 +16,15 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 # One float in a prime number; all 2^32 take half an hour (STRIDE = 1).
 STRIDE = 61 if os.environ.get("SYMTENSOR_TEST_FULL") else 4093
 BOUNDS = {
-    "expf": 1.0, "expm1f": 1.5, "logf": 0.8, "log1pf": 1.5, "tanhf": 1.7, "sigmoidf": 1.5, "softplusf": 1.7,
+    "powf": 0.51, "expf": 1.0, "expm1f": 1.5, "logf": 0.8, "log1pf": 1.5, "tanhf": 1.7, "sigmoidf": 1.5,
+    "softplusf": 1.7,
+    "sinf": 0.51, "cosf": 0.51, "tanf": 0.51, "exp2f": 0.51, "log2f": 0.51, "log10f": 0.51,
+    "sinhf": 0.51, "coshf": 0.51, "asinhf": 0.51, "acoshf": 0.51, "atanhf": 0.51,
     "exp": 1.0, "expm1": 2.0, "log": 0.9, "log1p": 1.5, "tanh": 2.6, "sigmoid": 2.4, "softplus": 1.7,
+    "sin": 0.9, "cos": 0.9,
 }
 PROGRAM = r"""
+#define ST_LANES static __attribute__((unused))
 #include "st_math.h"
 #include <stdio.h>
 static long double sigmoidl_(long double x) { return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x)); }
@@ -47,11 +52,27 @@ static double ulp(double got, long double want, int bits, int low) {
         double e = ulp(st_##f(x), reference((long double)x), 53, -1074); \
         if (e > worst) worst = e; } \
     printf(#f " %.3f\n", worst); }
+static void powers(void) { double worst = 0; uint64_t s = 88172645463325252ull;
+    for (int i = 0; i < 400000; i++) {
+        s ^= s << 13; s ^= s >> 7; s ^= s << 17;
+        float x = i & 1 ? st_float32((int32_t)s) : (float)(int32_t)s * 0x1p-28f;
+        float y = (float)(int32_t)(s >> 32) * 0x1p-26f;
+        if (i % 3 == 0) y = rintf(y);
+        if (i % 7 == 0) { const float edges[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 0.5f, 2, 3};
+            x = edges[s % 10]; y = edges[s / 16 % 10]; }
+        double e = ulp(st_powf(x, y), powl(x, y), 24, -149);
+        if (e > worst) worst = e; }
+    printf("powf %.3f\n", worst); }
 int main(void) {
     FLOATS(expf, expl) FLOATS(expm1f, expm1l) FLOATS(logf, logl) FLOATS(log1pf, log1pl) FLOATS(tanhf, tanhl)
-    FLOATS(sigmoidf, sigmoidl_) FLOATS(softplusf, softplusl_)
+    FLOATS(sinf, sinl) FLOATS(cosf, cosl) FLOATS(tanf, tanl)
+    FLOATS(sinhf, sinhl) FLOATS(coshf, coshl) FLOATS(asinhf, asinhl) FLOATS(acoshf, acoshl)
+    FLOATS(atanhf, atanhl)
+    FLOATS(exp2f, exp2l) FLOATS(log2f, log2l) FLOATS(log10f, log10l) FLOATS(sigmoidf, sigmoidl_)
+    FLOATS(softplusf, softplusl_)
     DOUBLES(exp, expl) DOUBLES(expm1, expm1l) DOUBLES(log, logl) DOUBLES(log1p, log1pl) DOUBLES(tanh, tanhl)
-    DOUBLES(sigmoid, sigmoidl_) DOUBLES(softplus, softplusl_)
+    DOUBLES(sigmoid, sigmoidl_) DOUBLES(softplus, softplusl_) DOUBLES(sin, sinl) DOUBLES(cos, cosl)
+    powers();
     return 0;
 }
 """

@@ -3,7 +3,8 @@
    exp, expm1: Cody-Waite reduction to |r| <= ln(2)/2, then a polynomial. log: reduction to [sqrt(1/2), sqrt(2)), then
    a polynomial (float) or the atanh series' near-minimax fit (double). The rest follow from these. Coefficients are
    Chebyshev interpolants computed with 40 digits. Largest errors in units of the last place (float; double):
-   exp 1.0; 1.0  expm1 1.5; 2.0  log 0.8; 0.9  log1p 1.5; 1.5  tanh 1.7; 1.9  sigmoid 1.5; 1.5  softplus 1.7; 1.7.
+   exp 1.0; 1.0  expm1 1.5; 2.0  log 0.8; 0.9  log1p 1.5; 1.5  tanh 1.7; 1.9  sigmoid 1.5; 1.5  softplus 1.7; 1.7
+   sin, cos 0.51; 0.9, and 0.51 where float is computed in double: tan, pow, exp2, log2, log10, sinh, cosh and their kin.
    (tanh 2.6 and sigmoid 2.4 for double on processors without fused multiply-add.)
    tests/link/test_math.py checks them. Infinities, nan, zeros and subnormals follow C's Annex F. */
 #ifndef ST_MATH_H
@@ -76,7 +77,7 @@ ST_INLINE float st_expm1f(float x) {
     float p = st_expm1_reducedf(c, &n);
     float s = st_float32((n + 126) << 23); /* 2^(n-1) */
     float y = 2.0f * ST_FMAF(s, p, s - 0.5f);
-    return x == 0.0f ? x : y;
+    return __builtin_fabsf(x) < 0x1p-26f ? x : y;
 }
 
 /* log(x + c) for normal x and a c below its last place */
@@ -176,7 +177,7 @@ ST_INLINE double st_expm1(double x) {
     double p = st_expm1_reduced(c, &n);
     double s = st_float64((n + 1022) << 52);
     double y = 2.0 * ST_FMA(s, p, s - 0.5);
-    return x == 0.0 ? x : y;
+    return __builtin_fabs(x) < 0x1p-54 ? x : y;
 }
 
 ST_INLINE double st_log_sum(double x, double c, int64_t shift) {
@@ -235,10 +236,141 @@ ST_INLINE double st_softplus(double x) {
     return x != x ? x : y;
 }
 
-/* Correctly reduced for every argument, hence the C library's. */
-#define st_sinf sinf
-#define st_cosf cosf
-#define st_sin sin
-#define st_cos cos
+/* ---- trigonometry: x - k pi/2 in parts of 33 bits, Taylor polynomials; huge arguments go to the C library ---- */
+
+#define ST_HUGE 1e6
+ST_LANES double st_sin_huge(double x, double y) { return __builtin_fabs(x) < ST_HUGE ? y : sin(x); }
+ST_LANES double st_cos_huge(double x, double y) { return __builtin_fabs(x) < ST_HUGE ? y : cos(x); }
+ST_LANES double st_tan_huge(double x, double y) { return __builtin_fabs(x) < ST_HUGE ? y : tan(x); }
+
+/* the quadrant of x, and r + *low = x - quadrant pi/2 */
+ST_INLINE double st_quadrant(double x, int64_t *quadrant, double *low) {
+    const double magic = 0x1.8p52;
+    double t = x * 0.63661977236758134308 + magic, k = t - magic;
+    *quadrant = st_bits64(t);
+    double a = x - k * 0x1.921fb54400000p+0;
+    double w = k * 0x1.0b4611a600000p-34, b = a - w, v = k * 0x1.3198a2e037073p-69, r = b - v;
+    *low = ((b - r) - v) + ((a - b) - w);
+    return r;
+}
+ST_INLINE double st_sin_part(double r, double low) {
+    double z = r * r;
+    double q = 2.8114572543455206e-15;
+    q = ST_FMA(q, z, -7.647163731819816e-13);
+    q = ST_FMA(q, z, 1.6059043836821613e-10);
+    q = ST_FMA(q, z, -2.505210838544172e-08);
+    q = ST_FMA(q, z, 2.7557319223985893e-06);
+    q = ST_FMA(q, z, -0.0001984126984126984);
+    q = ST_FMA(q, z, 0.008333333333333333);
+    q = ST_FMA(q, z, -0.16666666666666666);
+    return r + ST_FMA(z * r, q, low - 0.5 * z * low);
+}
+ST_INLINE double st_cos_part(double r, double low) {
+    double z = r * r, h = 0.5 * z, w = 1.0 - h;
+    double q = 4.779477332387385e-14;
+    q = ST_FMA(q, z, -1.1470745597729725e-11);
+    q = ST_FMA(q, z, 2.08767569878681e-09);
+    q = ST_FMA(q, z, -2.755731922398589e-07);
+    q = ST_FMA(q, z, 2.48015873015873e-05);
+    q = ST_FMA(q, z, -0.001388888888888889);
+    q = ST_FMA(q, z, 0.041666666666666664);
+    return w + (((1.0 - w) - h) + (z * z * q - r * low));
+}
+ST_INLINE double st_sine_of(double x, int64_t more) {
+    int64_t n;
+    double low, r = st_quadrant(x, &n, &low), s = st_sin_part(r, low), c = st_cos_part(r, low);
+    double y = (n + more) & 1 ? c : s;
+    return (n + more) & 2 ? -y : y;
+}
+ST_INLINE double st_sin(double x) { return st_sin_huge(x, x == 0.0 ? x : st_sine_of(x, 0)); }
+ST_INLINE double st_cos(double x) { return st_cos_huge(x, st_sine_of(x, 1)); }
+
+#define st_tan tan
+#define st_pow pow
+
+/* float, in double */
+ST_INLINE double st_quadrantf(double x, int64_t *quadrant) {
+    const double magic = 0x1.8p52;
+    double t = x * 0.63661977236758134308 + magic, k = t - magic;
+    *quadrant = st_bits64(t);
+    return (x - k * 0x1.921fb54000000p+0) - k * 0x1.10b4611a62633p-30;
+}
+ST_INLINE double st_sin_partf(double r) {
+    double z = r * r;
+    double q = -2.505210838544172e-08;
+    q = ST_FMA(q, z, 2.7557319223985893e-06);
+    q = ST_FMA(q, z, -0.0001984126984126984);
+    q = ST_FMA(q, z, 0.008333333333333333);
+    q = ST_FMA(q, z, -0.16666666666666666);
+    return ST_FMA(z * r, q, r);
+}
+ST_INLINE double st_cos_partf(double r) {
+    double z = r * r;
+    double q = 2.08767569878681e-09;
+    q = ST_FMA(q, z, -2.755731922398589e-07);
+    q = ST_FMA(q, z, 2.48015873015873e-05);
+    q = ST_FMA(q, z, -0.001388888888888889);
+    q = ST_FMA(q, z, 0.041666666666666664);
+    return ST_FMA(z * z, q, 1.0 - 0.5 * z);
+}
+ST_INLINE double st_sine_off(double x, int64_t more) {
+    int64_t n;
+    double r = st_quadrantf(x, &n), y = (n + more) & 1 ? st_cos_partf(r) : st_sin_partf(r);
+    return (n + more) & 2 ? -y : y;
+}
+ST_INLINE float st_sinf(float x) { return (float)st_sin_huge(x, x == 0.0f ? x : st_sine_off(x, 0)); }
+ST_INLINE float st_cosf(float x) { return (float)st_cos_huge(x, st_sine_off(x, 1)); }
+ST_INLINE float st_tanf(float x) {
+    int64_t n;
+    double r = st_quadrantf(x, &n), s = st_sin_partf(r), c = st_cos_partf(r);
+    double top = n & 1 ? -c : s, bottom = n & 1 ? s : c;
+    return (float)st_tan_huge(x, x == 0.0f ? x : top / bottom);
+}
+
+/* Rounding from double leaves float exact results where they are exact. */
+ST_INLINE float st_log2f(float x) { return (float)(st_log(x) * 1.44269504088896340736); }
+ST_INLINE float st_log10f(float x) { return (float)(st_log(x) * 0.434294481903251827651); }
+ST_INLINE float st_exp2f(float x) { return (float)st_exp(x * 0.693147180559945309417); }
+#define st_log2 log2
+#define st_log10 log10
+#define st_exp2 exp2
+
+/* hyperbolic functions and their inverses, in double */
+ST_INLINE float st_sinhf(float x) {
+    double t = st_expm1(__builtin_fabs((double)x));
+    return (float)__builtin_copysign(t < 1e300 ? 0.5 * (t + t / (t + 1.0)) : t, x);
+}
+ST_INLINE float st_coshf(float x) {
+    double e = st_exp(__builtin_fabs((double)x));
+    return (float)(0.5 * (e + 1.0 / e));
+}
+ST_INLINE float st_asinhf(float x) {
+    double a = __builtin_fabs((double)x);
+    double y = st_log1p(a + a * a / (1.0 + __builtin_sqrt(a * a + 1.0)));
+    return a < INFINITY ? (float)__builtin_copysign(y, x) : x;
+}
+ST_INLINE float st_acoshf(float x) {
+    double t = (double)x - 1.0;
+    return t < 0.0 ? NAN : (float)st_log1p(t + __builtin_sqrt(t * (2.0 + t)));
+}
+ST_INLINE float st_atanhf(float x) {
+    double a = __builtin_fabs((double)x);
+    return (float)__builtin_copysign(0.5 * st_log1p(2.0 * a / (1.0 - a)), x);
+}
+#define st_sinh sinh
+#define st_cosh cosh
+#define st_asinh asinh
+#define st_acosh acosh
+#define st_atanh atanh
+
+/* x^y as exp(y log |x|) in double, which leaves float all its digits; edges follow C's Annex F */
+ST_INLINE float st_powf(float x, float y) {
+    double a = __builtin_fabsf(x), half = 0.5 * (double)y;
+    float r = (float)st_exp((double)y * st_log(a));
+    int whole = (double)y == __builtin_rint(y), odd = whole & (half != __builtin_rint(half));
+    r = (y == 0.0f) | (x == 1.0f) | ((a == 1.0) & (__builtin_fabsf(y) == INFINITY)) ? 1.0f : r;
+    r = odd ? __builtin_copysignf(r, x) : r;
+    return (x < 0.0f) & (x > -INFINITY) & !whole & (y == y) ? NAN : r;
+}
 
 #endif

@@ -6,6 +6,13 @@ typedef double _Complex st_complex128;
 typedef _Float16 st_half;
 #endif
 
+/* Functions for rare arguments: the vectorizer calls them with whole vectors, and they look at one element after the other. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define ST_LANES static __attribute__((simd("notinbranch"), noinline, unused))
+#else
+#define ST_LANES static __attribute__((noinline, unused))
+#endif
+
 #define ST_KERNEL static __attribute__((noinline)) void
 #define ST_UNUSED __attribute__((unused))
 #ifdef __clang__

@@ -13,6 +13,7 @@ from symtensor.graph.types import is_float
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import constant
 from symtensor.ops.elementwise import add, ge, inv, mul, neg, sqr, sub, switch, true_div
+from symtensor.ops.elementwise_extra import log1mexp
 from symtensor.ops.elementwise_math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, sqrt, tanh
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import pattern, rewrite, rules
@@ -31,6 +32,8 @@ rules("stabilize", (log(1 + exp(x)), softplus(x)), (log1p(exp(x)), softplus(x)),
       (log(exp(x) + exp(y)), logaddexp(x, y)), when=real)
 rules("stabilize", (log(1 + x), log1p(x)), (log(1 - x), log1p(-x)), when=real)
 rules("stabilize", (exp(x) - 1, expm1(x)), (exp(x) + -1, expm1(x)), (1 - exp(x), -expm1(x)), when=real)
+rules("stabilize", (log(1 - exp(x)), log1mexp(x)), (log1p(-exp(x)), log1mexp(x)), (log(-expm1(x)), log1mexp(x)),
+      when=real)
 rules("stabilize", (log(exp(x)), x), (log1p(expm1(x)), x), when=real)
 
 # -- the logistic family ---------------------------------------------------------------------------------------------
@@ -42,12 +45,17 @@ rules("stabilize", (log(sigmoid(x)), -softplus(-x)), (1 - sigmoid(x), sigmoid(-x
       (log1p(-sigmoid(x)), -softplus(x)), (log(1 - sigmoid(x)), -softplus(x)),
       (1 - 1 / (1 + exp(-x)), sigmoid(-x)), (sigmoid(x) / sigmoid(-x), exp(x)),
       (sigmoid(x) / (1 - sigmoid(x)), exp(x)), when=real)
+rules("stabilize", (sigmoid(x) - sqr(sigmoid(x)), sigmoid(x) * sigmoid(-x)),
+      (sigmoid(x) - sigmoid(x) * sigmoid(x), sigmoid(x) * sigmoid(-x)), when=real)
 rules("stabilize", ((exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)), when=real)
 
 rules("stabilize", (a / (1 + exp(x)), a * sigmoid(-x)), (a / (1 + exp(-x)), a * sigmoid(x)),
       (sigmoid(-x) * exp(x), sigmoid(x)), (sigmoid(x) * exp(-x), sigmoid(-x)),
       ((a * sigmoid(-x)) * exp(x), a * sigmoid(x)), ((a * sigmoid(x)) * exp(-x), a * sigmoid(-x)),
       name="quotient_of_exp", when=real)
+
+rules("stabilize", (exp(x) / (exp(x) + exp(y)), sigmoid(x - y)), ((a / (exp(x) + exp(y))) * exp(x), a * sigmoid(x - y)),
+      name="share_of_exp", when=real)
 
 # Gradients of log(sigmoid(x)) divide by what may be 0, and multiply with it again.
 rules("stabilize", ((a / sigmoid(x)) * sigmoid(x), a), ((a / exp(x)) * exp(x), a),
@@ -119,3 +127,35 @@ def log_of_sum_of_exp(node: Apply, facts: Facts) -> Any:
     return LogSumExp(total.op.axis)(inner.inputs[0])
 
 
+
+
+@rewrite("stabilize", mul)
+def gradient_of_log_of_sum_of_exp(node: Apply, facts: Facts) -> Any:
+    """(a / sum(exp(x))) exp(x) is a exp(x - logsumexp(x)). Where (a / (exp(x) + exp(y))) is summed to the shape of x,
+    the factor exp(x) goes under the sum, where rules know the product."""
+    from symtensor.ops.dimshuffle import DimShuffle
+    from symtensor.ops.reduce import Reduction, SumTo
+    from symtensor.ops.softmax import LogSumExp
+
+    def owner(variable: Variable) -> Any:
+        return variable.owner or node
+
+    for k, factor in enumerate(node.inputs):
+        rest = [*node.inputs[:k], *node.inputs[k + 1:]]
+        spread = owner(factor).op if isinstance(owner(factor).op, (DimShuffle, SumTo)) else None
+        quotient = owner(owner(factor).inputs[0] if spread is not None else factor)
+        exps = [v for v in rest if owner(v).op is exp and is_float(v.type.dtype)]
+        if quotient.op is not true_div or not exps:
+            continue
+        total, e = owner(quotient.inputs[1]), exps[0]
+        others = [v for v in rest if v is not e]
+        if isinstance(spread, SumTo) and total.op is add and e in total.inputs and owner(factor).inputs[1] is e:
+            return mul(spread(mul(quotient.outputs[0], e), e), *others)
+        if isinstance(total.op, Reduction) and total.op.name == "sum" and total.inputs[0] is e and (
+                not isinstance(spread, SumTo)):
+            inside = owner(e).inputs[0]
+            a, below = quotient.inputs[0], LogSumExp(total.op.axis)(inside)
+            if spread is not None:
+                a, below = (v if v.type.ndim == node.outputs[0].type.ndim else spread(v) for v in (a, below))
+            return mul(a, exp(sub(inside, below)), *others)
+    return None
