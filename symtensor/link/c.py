@@ -247,7 +247,8 @@ class Emitter:
                 self.driver.names[output] = name
         outputs = [self._kernel_operand(v, over[k] is not None) for k, v in enumerate(node.outputs)]
         size = self.scalar(self.program.infer.simplify(kernel.size)) if kernel.size is not None else None
-        emit_kernel(self.driver, kernel, step.info, inputs, outputs, size)
+        work = self.scalar(self.program.infer.simplify(kernel.work)) if kernel.work is not None else None
+        emit_kernel(self.driver, kernel, step.info, inputs, outputs, size, work)
 
     def _kernel_operand(self, variable: Variable, shared: bool) -> KernelOperand:
         array = self.program.array(variable)

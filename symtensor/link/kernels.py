@@ -27,9 +27,10 @@ class KernelOperand:
 
 
 def emit_kernel(driver: Driver, kernel: Kernel, node: int, inputs: Sequence[KernelOperand],
-                outputs: Sequence[KernelOperand], size: str | None) -> None:
+                outputs: Sequence[KernelOperand], size: str | None, work: str | None = None) -> None:
     """Append the function of a kernel and its call; ``size`` is the number of iterations as C text, None for a body
-    that runs once. The call is followed by a check for failures where the body has any."""
+    that runs once; ``work`` is `Kernel.work` as C text. The call is followed by a check for failures where the body has
+    any."""
     function = Function(driver, "st_")
     body = kernel.body
     macros: list[str] = []
@@ -46,15 +47,18 @@ def emit_kernel(driver: Driver, kernel: Kernel, node: int, inputs: Sequence[Kern
             macros += _operand(function, name, operand, body)
     lines = body.strip("\n").split("\n")
     names = [macro.split("(")[0].split(" ")[0] for macro in macros]
-    loop = ["{", *lines, "}"] if size is None else ["for (int64_t i = begin; i < end; i++) {", *lines, "}"]
+    whole = size is None or kernel.ranged
+    loop = ["{", *lines, "}"] if whole else ["for (int64_t i = begin; i < end; i++) {", *lines, "}"]
     function.add([*(f"#define {macro}" for macro in macros), *loop, *(f"#undef {name}" for name in names)])
     driver.support(kernel.support)
-    total = " + ".join(driver.product(_elements(driver, operand)) for _, operand in operands)
     if size is None:
         function.call("1", "1")
     else:
+        touched = [operand for name, operand in operands if not work or (name[0] == "O" and not operand.shared)]
+        total = " + ".join([*([work] if work else []), *(driver.product(_elements(driver, each)) for each in touched)])
         count = driver.local("int64_t", size)
-        function.call(count, f"st_grain({GRAIN}, {count}, {total})")
+        grain = f"st_grain({GRAIN}, {count}, {total})"  # a ranged body may do something for each range: few of them
+        function.call(count, f"st_most({grain}, st_blocks({count}, rt->threads))" if kernel.ranged else grain)
     if "FAIL" in body:
         driver.add(["if (call->error.code) { status = ST_FAILED; goto done; }"])
 

@@ -55,6 +55,7 @@ def plan_memory(program: Program) -> Plan:
         order.update_in_place(output, source)
     plan.steps = order.final()
     _place_outputs(program, plan)
+    _place_before_outputs(program, plan)
     _Liveness(program, plan).run()
     return plan
 
@@ -242,17 +243,39 @@ def _place_outputs(program: Program, plan: Plan) -> None:
     plan.steps = kept
 
 
+def _place_before_outputs(program: Program, plan: Plan) -> None:
+    """Compute what is changed in place into an output (a zeroed gradient that parts are added to) in its memory."""
+    last = _last_uses(plan)
+    for at in range(len(plan.steps) - 1, -1, -1):
+        step = plan.steps[at]
+        for array in step.writes if step.kind in ("loop", "kernel") and step.node is not None else ():
+            if array.place is None or array.place[0] != "output" or step.node is None:
+                continue
+            if not all(map(program.is_early, plan.outputs[array.place[1]].dims)):  # taken at the step itself
+                continue
+            output = step.node.outputs.index(array.variable)
+            for root in dict.fromkeys(read.root for read in step.reads):
+                if root.kind != "buffer" or root.place is not None or last[root] != at:
+                    continue
+                operand = overwritable(program, step, output, array, root)
+                if operand is not None:
+                    root.place, plan.overwritten[step, output] = array.place, operand
+                    break
+
+
+def _last_uses(plan: Plan) -> dict[Array, int]:
+    """The last step that touches the memory of each root."""
+    return {root: at for at, step in enumerate(plan.steps) for array in (*step.writes, *step.reads)
+            for root in (array.root, *array.root.aliases)}
+
+
 class _Liveness:
     """Gives every remaining buffer its memory."""
 
     def __init__(self, program: Program, plan: Plan) -> None:
         self.program = program
         self.plan = plan
-        self.last: dict[Array, int] = {}
-        for at, step in enumerate(plan.steps):
-            for array in (*step.writes, *step.reads):
-                for root in (array.root, *array.root.aliases):
-                    self.last[root] = at
+        self.last = _last_uses(plan)
         self.free: list[int] = []
 
     def run(self) -> None:

@@ -1,9 +1,13 @@
-"""``x[key]``: `getitem`, and basic indexing by integers and slices, a view (`Subtensor`)."""
+"""``x[key]``: `getitem`, and the ops that read: `Subtensor`, a view by integers and slices, and `AdvancedSubtensor`,
+a copy by integer arrays.
+
+The meaning is NumPy's: the index arrays are broadcast together; a mask stands for the positions where it is True.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,18 +19,17 @@ from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.index_key import parse_key
 from symtensor.ops.index_region import Indexing, slice_region
-from symtensor.ops.shape import Shape, shape_i
+from symtensor.ops.index_text import REGION_SUPPORT, array_check_text, nest_text, walk_region
+from symtensor.ops.kernel_text import walk_c
+from symtensor.ops.shape import Shape, shape_i, shape_of
 
-__all__ = ["Subtensor", "getitem"]
+__all__ = ["AdvancedSubtensor", "AdvancedSubtensor1", "Reader", "Subtensor", "getitem"]
 
 
-class Subtensor(Indexing):
-    """Integers and slices of the leading dimensions of a tensor, a view of it (Theano's op).
+class Reader(Indexing):
+    """An op whose output is the region. Inputs: the tensor, then the index values that ``idx_list`` names."""
 
-    Inputs: the tensor, then the integers and the parts of slices that ``idx_list`` names, as int64 scalars.
-    """
-
-    view_map = {0: [0]}
+    abstract = True
 
     def make_node(self, x: Any, *index: Any) -> Apply:
         x = as_tensor_variable(x)
@@ -39,6 +42,25 @@ class Subtensor(Indexing):
 
     def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
         return [self.region_dims(node.inputs, shapes)]
+
+    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
+        from symtensor.ops.create import zeros_like
+
+        x, *index = inputs
+        (g,) = output_grads
+        return [self.writer()(zeros_like(x, g.type.dtype), g, *index), *(None for _ in index)]
+
+    def writer(self, set_instead_of_inc: bool = False) -> Any:
+        """The op that increases or sets the region."""
+        from symtensor.ops.index_set import WRITERS
+
+        return WRITERS[type(self)].of(self.idx_list, set_instead_of_inc=set_instead_of_inc)
+
+
+class Subtensor(Reader):
+    """Integers and slices of the leading dimensions of a tensor, a view of it (Theano's op)."""
+
+    view_map = {0: [0]}
 
     def view(self, node: Apply, shapes: Sequence[Dims], strides: Dims) -> View:
         offset: Variable = int64_constant(0)
@@ -57,21 +79,41 @@ class Subtensor(Indexing):
         # A scalar has no memory to view.
         return None if node.inputs[0].type.ndim else Kernel("OUT0() = IN0();")
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True], *([False] for _ in node.inputs[1:])]
 
-    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
-        from symtensor.ops.create import zeros_like
-        from symtensor.ops.index_set import IncSubtensor
+class AdvancedSubtensor(Reader):
+    """Elements of a tensor gathered by integer arrays, mixed with slices (Theano's op). A copy."""
 
-        x, *index = inputs
-        (g,) = output_grads
-        return [IncSubtensor(self.idx_list)(zeros_like(x, g.type.dtype), g, *index), *(None for _ in index)]
+    def kernel(self, node: Apply) -> Kernel:
+        """One iteration gathers the elements of one place: the last dimensions that come from slices are its
+        inner loops."""
+        walk = walk_region(self, node)
+        outer = max(k for k, (kind, _) in enumerate(self.layout(node.inputs)) if kind == "b") + 1
+        names, places = [name for name, _, _ in walk.loops], [f"x{axis}" for axis in range(node.inputs[0].type.ndim)]
+        take = nest_text(walk, [f"OUT0({', '.join(names)}) = IN0({', '.join(places)});"], opened=outer)
+        dims = [f"OUT0_DIM({k})" for k in range(outer)]
+        # An empty result has one iteration, which only checks: indices out of range are errors there too.
+        lines = [f"if ({' * '.join(dims)} == 0) {{", *array_check_text(self, node), "return;", "}",
+                 *walk.before, walk_c(names[:outer], dims, take)]
+        shape = shape_of(node.outputs[0])
+        return Kernel("\n".join(lines), d.maximum(d.product(shape[:outer]), 1), REGION_SUPPORT, True, d.product(shape))
+
+
+class AdvancedSubtensor1(AdvancedSubtensor):
+    """Rows of a tensor gathered by a vector of integers (Theano's op): ``x[idx]``. Its gradient is dense."""
+
+    __props__: ClassVar[tuple[str, ...] | None] = ()
+    rows = True
+
+    def __init__(self, sparse_grad: bool = False) -> None:
+        super().__init__(("a",))
+
+    def __str__(self) -> str:
+        return "AdvancedSubtensor1"
 
 
 def getitem(x: Any, key: Any) -> Variable:
     """``x[key]`` with NumPy's meaning: integers, slices with any step, None, Ellipsis, integer arrays and
-    bool masks, each constant or symbolic.
+    bool masks of any rank, each constant or symbolic.
 
     IndexError for too many indices, or for one that is out of range (when the graph is built where it is
     known, else at run time); TypeError for an index of another kind, such as a float.
@@ -82,13 +124,11 @@ def getitem(x: Any, key: Any) -> Variable:
     >>> getitem(x, (slice(None, None, -1), 0)).eval({x: np.arange(6.0).reshape(2, 3)})
     array([3., 0.])
     """
-    x = as_tensor_variable(x)
-    parsed = parse_key(x, key)
+    parsed = parse_key(as_tensor_variable(x), key)
+    x = parsed.x
     slots = [entry.slot for entry in parsed.entries]
     values = [value for entry in parsed.entries for value in entry.values]
     if parsed.advanced:
-        from symtensor.ops.index_advanced import AdvancedSubtensor, AdvancedSubtensor1
-
         plain = slots == ["a"] and values[0].type.ndim == 1
         taken = AdvancedSubtensor1()(x, *values) if plain else AdvancedSubtensor(slots)(x, *values)
     elif slots == ["i"] and isinstance(values[0], Constant) and x.owner is not None and x.owner.op == Shape():

@@ -1,5 +1,4 @@
-"""The part of a tensor that an index names: its shape, where it lies, what must hold, and C text that walks
-it.
+"""The part of a tensor that an index names: its shape, where it lies, and what must hold.
 
 `Indexing` is the base of the ops that read, set or increase such a region. A slice is normalized as Python
 does, spelled with integer scalars, so that it becomes inline C. """
@@ -18,9 +17,7 @@ from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant, static_value
 from symtensor.ops.dimshuffle import pad_left
-from symtensor.ops.index_key import FULL, Slot, layout_of
-from symtensor.ops.index_text import array_text, broadcast_text, slice_text
-from symtensor.ops.kernel_text import loop_c
+from symtensor.ops.index_key import FULL, Slot, layout_of, marks_of
 from symtensor.ops.shape import broadcast_shape
 
 __all__ = ["Indexing", "slice_region"]
@@ -68,6 +65,8 @@ class Indexing(Op):
     __props__: ClassVar[tuple[str, ...] | None] = ("idx_list",)
     first_index = 1
     """The position of the first index among the inputs."""
+    rows = False
+    """Whether the op is about rows at a vector of indices alone; then its constructor takes no ``idx_list``."""
 
     def __init__(self, idx_list: Sequence[Slot]) -> None:
         slots = [tuple(map(bool, slot)) if isinstance(slot, (tuple, list)) else slot for slot in idx_list]
@@ -78,6 +77,11 @@ class Indexing(Op):
         while slots and slots[-1] == FULL:
             slots.pop()
         self.idx_list: tuple[Slot, ...] = tuple(slots)  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, idx_list: Sequence[Slot], **options: Any) -> Any:
+        """The op of this class for a region."""
+        return cls(**options) if cls.rows else cls(idx_list, **options)
 
     # -- the region ------------------------------------------------------------------------------------------
 
@@ -116,35 +120,31 @@ class Indexing(Op):
             result[at] = pad_left(result[at], rank)
         return result
 
-    def layout(self, node_inputs: Sequence[Variable]) -> list[tuple[str, int]]:
+    def arrays(self, values: Sequence[Any]) -> list[tuple[int, Any]]:
+        """(axis, value) of the index arrays, given what stands for each index value."""
+        return [(axis, parts[0]) for axis, parts in enumerate(self.split(values)) if self.idx_list[axis] == "a"]
+
+    def layout(self, inputs: Sequence[Variable]) -> list[tuple[str, int]]:
         """Where the region's dimensions come from (see `layout_of`)."""
-        return layout_of(self.idx_list, node_inputs[0].type.ndim, self._places(node_inputs))
-
-    def _places(self, node_inputs: Sequence[Variable]) -> int:
-        return max((array.type.ndim for _, array in self._arrays(node_inputs)), default=0)
-
-    def _arrays(self, node_inputs: Sequence[Variable]) -> list[tuple[int, Variable]]:
-        """(axis, array) of the index arrays."""
-        parts = self.split(node_inputs[self.first_index:])
-        return [(axis, parts[axis][0]) for axis, slot in enumerate(self.idx_list) if slot == "a"]
+        arrays = self.arrays(inputs[self.first_index:])
+        marks = marks_of(self.idx_list, inputs[0].type.ndim)
+        return layout_of(marks, max((v.type.ndim for _, v in arrays), default=0))
 
     def static_region(self, inputs: Sequence[Variable]) -> tuple[int | None, ...]:
         """The static shape of the region."""
-        x = inputs[0]
+        shape = inputs[0].type.shape
         parts = self.split(inputs[self.first_index:])
+        meeting = [array.type.shape for _, array in self.arrays(inputs[self.first_index:])]
         dims: list[int | None] = []
         for kind, k in self.layout(inputs):
             if kind == "b":
-                meeting = [array.type.shape[k] for _, array in self._arrays(inputs)]
-                known = {dim for dim in meeting if dim not in (None, 1)}
+                own = [dims[k] for dims in meeting]
+                known = set(own) - {None, 1}
                 if len(known) > 1:
-                    shapes = ", ".join(str(array.type.shape) for _, array in self._arrays(inputs))
-                    raise IndexError(f"{self}: index arrays of shapes {shapes} do not broadcast")
-                dims.append(known.pop() if known else None if None in meeting else 1)
-            elif k >= len(self.idx_list):
-                dims.append(x.type.shape[k])
+                    raise IndexError(f"{self}: index arrays of shapes {', '.join(map(str, meeting))} do not broadcast")
+                dims.append(known.pop() if known else None if None in own else 1)
             else:
-                dims.append(_static_length(x.type.shape[k], parts[k]))
+                dims.append(shape[k] if k >= len(self.idx_list) else _static_length(shape[k], parts[k]))
         return tuple(dims)
 
     def part_type(self, inputs: Sequence[Variable]) -> TensorType:
@@ -155,23 +155,17 @@ class Indexing(Op):
     def region_dims(self, inputs: Sequence[Variable], shapes: Sequence[Dims]) -> Dims:
         """The dimensions of the region, given the shapes of the inputs."""
         parts = self.split(inputs[self.first_index:])
-        broadcast = self._broadcast(inputs, shapes)
+        _, broadcast = self._broadcast(inputs, shapes)
         dims: list[Variable] = []
         for kind, k in self.layout(inputs):
-            if kind == "b":
-                dims.append(broadcast[k])
-            elif k >= len(self.idx_list):
-                dims.append(shapes[0][k])
-            else:
-                dims.append(slice_region(shapes[0][k], *parts[k])[2])
+            n = broadcast[k] if kind == "b" else shapes[0][k]
+            dims.append(n if kind == "b" or k >= len(self.idx_list) else slice_region(n, *parts[k])[2])
         return tuple(dims)
 
-    def _broadcast(self, inputs: Sequence[Variable], shapes: Sequence[Dims]) -> Dims:
-        return broadcast_shape(*(shape for _, shape in self._array_shapes(inputs, shapes)))
-
-    def _array_shapes(self, inputs: Sequence[Variable], shapes: Sequence[Dims]) -> list[tuple[int, Dims]]:
-        parts = self.split(list(shapes[self.first_index:len(inputs)]))
-        return [(axis, parts[axis][0]) for axis, slot in enumerate(self.idx_list) if slot == "a"]
+    def _broadcast(self, inputs: Sequence[Variable], shapes: Sequence[Dims]) -> tuple[list[tuple[int, Dims]], Dims]:
+        """(axis, shape) of the index arrays, and their broadcast shape."""
+        arrays = self.arrays(list(shapes[self.first_index:len(inputs)]))
+        return arrays, broadcast_shape(*(shape for _, shape in arrays))
 
     # -- what must hold --------------------------------------------------------------------------------------
 
@@ -188,8 +182,8 @@ class Indexing(Op):
             elif isinstance(slot, tuple) and parts[2] is not None and static_value(parts[2]) is None:
                 nonzero = d.any_of(d.below(parts[2], 0), d.below(0, parts[2]))
                 checks.append((nonzero, "ST_VALUE", (int64_constant(axis),)))
-        broadcast = self._broadcast(inputs, shapes)
-        for axis, shape in self._array_shapes(inputs, shapes):
+        arrays, broadcast = self._broadcast(inputs, shapes)
+        for axis, shape in arrays:
             for k, dim in enumerate(shape):
                 good = d.any_of(d.equal(dim, 1), d.equal(dim, broadcast[k]))
                 told = int64_constant(axis), dim, broadcast[k], int64_constant(k)
@@ -217,7 +211,6 @@ class Indexing(Op):
     def numpy_key(self, node: Apply, x: Any, values: Sequence[Any]) -> tuple[Any, ...]:
         """The key that NumPy takes, checked, so that errors read as those of native code."""
         key: list[Any] = []
-        arrays: list[tuple[int, Any]] = []
         for axis, (slot, parts) in enumerate(zip(self.idx_list, self.split(values), strict=True)):
             if isinstance(slot, tuple):
                 bounds = [None if part is None else int(part) for part in parts]
@@ -225,14 +218,12 @@ class Indexing(Op):
                     raise self._error(node, "ST_VALUE", (axis,))
                 key.append(slice(*bounds))
                 continue
-            index, n = np.asarray(parts[0]), x.shape[axis]
-            if index.size and (int(index.min()) < -n or int(index.max()) >= n):
-                wrong = index[(index < -n) | (index >= n)].flat[0]
-                raise self._error(node, "ST_INDEX", (int(wrong), axis, n))
-            key.append(int(index) if slot == "i" else index.astype("int64", copy=False))
-            if slot == "a":
-                arrays.append((axis, index))
-        for axis, index in arrays:
+            index, n = np.asarray(parts[0]).astype("int64", copy=False), x.shape[axis]
+            wrong = index[(index < (0 if parts[0].dtype.kind == "u" else -n)) | (index >= n)]
+            if wrong.size:
+                raise self._error(node, "ST_INDEX", (int(wrong.flat[0]), axis, n))
+            key.append(int(index) if slot == "i" else index)
+        for axis, index in (arrays := [(axis, key[axis]) for axis, slot in enumerate(self.idx_list) if slot == "a"]):
             for k, dim in enumerate(index.shape):
                 others = [array.shape[k] for _, array in arrays if array.shape[k] not in (1, dim)]
                 if dim != 1 and others:
@@ -242,76 +233,8 @@ class Indexing(Op):
     def _error(self, node: Apply, code: str, values: Sequence[int]) -> Exception:
         return self.failure(node, code, values) or ValueError(f"{self}: {code} {tuple(values)}")
 
-    # -- C text ----------------------------------------------------------------------------------------------
-
-    def region_text(self, node: Apply,
-                    checked: bool = False) -> tuple[list[str], list[str], list[str], list[str]]:
-        """How C walks the region: (declarations before the loops, names of the loop variables, their ends,
-        statements inside that declare the coordinates ``x0, x1, ...`` of the element of input 0).
-
-        The statements FAIL where an element of an index array is out of range, unless that is ``checked``
-        already. """
-        before: list[str] = []
-        ends: dict[tuple[str, int], str] = {}
-        coordinates: dict[int, str] = {}
-        at = self.first_index
-        layout = self.layout(node.inputs)
-        names = {source: f"r{k}" for k, source in enumerate(layout)}
-        inside: list[str] = []
-        for axis in range(node.inputs[0].type.ndim):
-            slot = self.idx_list[axis] if axis < len(self.idx_list) else FULL
-            if slot == "a":
-                array = node.inputs[at]
-                places = self._array_places(node.inputs, at, [names["b", k] for k in range(array.type.ndim)])
-                inside.append(array_text(at, axis, places, checked))
-                at += 1
-            elif slot == "i":
-                before += [f"const int64_t i{axis} = IN{at}();",
-                           f"const int64_t x{axis} = i{axis} < 0 ? i{axis} + IN0_DIM({axis}) : i{axis};"]
-                at += 1
-            else:
-                flags = [given is True for given in slot]
-                given = [f"(int64_t)IN{at + sum(flags[:k])}()" if flags[k] else None for k in range(3)]
-                at += sum(flags)
-                before += slice_text(axis, *given)
-                ends["s", axis] = f"n{axis}"
-                coordinates[axis] = f"s{axis} + {names['s', axis]} * p{axis}"
-        for k in range(self._places(node.inputs)):
-            ends["b", k] = f"b{k}"
-            before.append(broadcast_text(self._array_positions(), node.inputs, k))
-        inside += [f"const int64_t x{axis} = {text};" for axis, text in coordinates.items()]
-        return before, list(names.values()), [ends[source] for source in layout], inside
-
-    def _array_places(self, inputs: Sequence[Variable], at: int, names: Sequence[str]) -> str:
-        """Where to read index array ``at``: a dimension of 1 is read at 0, if others may be longer."""
-        others = [inputs[other].type.shape for other in self._array_positions() if other != at]
-        places = []
-        for k, (dim, name) in enumerate(zip(inputs[at].type.shape, names, strict=True)):
-            whole = (dim is not None and dim != 1) or (dim is None and all(shape[k] == 1 for shape in others))
-            places.append("0" if dim == 1 else name if whole else f"(IN{at}_DIM({k}) == 1 ? 0 : {name})")
-        return ", ".join(places)
-
-    def _array_positions(self) -> list[int]:
-        """The positions of the index arrays among the inputs."""
-        positions, at = [], self.first_index
-        for slot in self.idx_list:
-            if slot == "a":
-                positions.append(at)
-            at += sum(slot) if isinstance(slot, tuple) else 1
-        return positions
-
-    def array_check_text(self, node: Apply) -> list[str]:
-        """C statements that FAIL where an element of an index array is out of range, before anything is
-        written."""
-        lines = []
-        axes = [axis for axis, slot in enumerate(self.idx_list) if slot == "a"]
-        for axis, at in zip(axes, self._array_positions(), strict=True):
-            rank = node.inputs[at].type.ndim
-            names = [f"q{k}" for k in range(rank)]
-            lines += [loop_c(names, [f"IN{at}_DIM({k})" for k in range(rank)]), "{",
-                      f"const int64_t q = (int64_t)IN{at}({', '.join(names)}), n = IN0_DIM({axis});",
-                      f"if (q < -n || q >= n) FAIL(ST_INDEX, q, {axis}, n);", "}"]
-        return lines
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[k < self.first_index] for k in range(len(node.inputs))]
 
     def __str__(self) -> str:
         words = {"i": "int64", "a": "array"}

@@ -14,16 +14,15 @@ from symtensor.graph.types import COMPLEX_DTYPES
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, constant, int64_constant
-from symtensor.ops.dimshuffle import DimShuffle, pad_left
-from symtensor.ops.index import Subtensor
-from symtensor.ops.index_key import Slot
+from symtensor.ops.dimshuffle import DimShuffle, dimshuffle, pad_left
+from symtensor.ops.index import AdvancedSubtensor, AdvancedSubtensor1, Reader, Subtensor
+from symtensor.ops.index_key import Slot, scalar_mask_axes
 from symtensor.ops.index_region import Check, Indexing
-from symtensor.ops.index_text import SLICE_SUPPORT, nest_text
-from symtensor.ops.kernel_text import loop_c
+from symtensor.ops.index_text import REGION_SUPPORT, array_check_text, nest_text, own_text, walk_region
 from symtensor.ops.reshape import Reshape, reshape
 from symtensor.ops.shape import SpecifyShape, Unbroadcast, shape_of
 
-__all__ = ["IncSubtensor", "inc_subtensor", "set_subtensor"]
+__all__ = ["WRITERS", "AdvancedIncSubtensor", "AdvancedIncSubtensor1", "IncSubtensor", "inc_subtensor", "set_subtensor"]
 
 
 class IncSubtensor(Indexing):
@@ -33,10 +32,10 @@ class IncSubtensor(Indexing):
     __props__: ClassVar[tuple[str, ...] | None] = ("idx_list", "set_instead_of_inc")
     may_overwrite = {0: (0,)}
     first_index = 2
-    reader: type[Indexing] = Subtensor
+    reader: type[Reader] = Subtensor
     """The op that reads the region."""
 
-    def __init__(self, idx_list: Sequence[Slot], set_instead_of_inc: bool = False) -> None:
+    def __init__(self, idx_list: Sequence[Slot], inplace: bool = False, set_instead_of_inc: bool = False) -> None:
         super().__init__(idx_list)
         self.set_instead_of_inc = bool(set_instead_of_inc)
 
@@ -95,32 +94,36 @@ class IncSubtensor(Indexing):
         return [shapes[0]]
 
     def kernel(self, node: Apply) -> Kernel:
-        """Sequential, so that repeated positions add up in the same order always. Index arrays are checked
-        before anything is written: a failed call changes nothing."""
+        """Each range of iterations owns a part of the output: it copies it, where the output is not computed in place,
+        and makes all changes to it, in order. Index arrays are checked before anything is written: a failed call
+        changes nothing."""
         x, y = node.inputs[:2]
-        axes = range(x.type.ndim)
-        before, names, ends, inside = self.region_text(node, checked=True)
-        all_axes = ", ".join(f"c{axis}" for axis in axes)
-        copy = loop_c([f"c{axis}" for axis in axes], [f"IN0_DIM({axis})" for axis in axes])
-        lines = [*self.array_check_text(node), "if ((void *)OUT0_PTR != (void *)IN0_PTR) {",
-                 f"{copy} OUT0({all_axes}) = IN0({all_axes});", "}", *before]
-        source = []
-        for k, dim in enumerate(y.type.shape):
+        walk = walk_region(self, node, own=True)
+        ends = [""]  # of the innermost loop there are two variants, each with a stride that the compiler knows
+        places: list[str] = []
+        for k, ((name, _, _), dim) in enumerate(zip(walk.loops, y.type.shape, strict=True)):
             if dim is None:
-                lines.append(f"const int64_t y{k} = IN1_DIM({k}) != 1;")
-            source.append("0" if dim == 1 else names[k] if dim is not None else f"{names[k]} * y{k}")
-        target, value = f"OUT0({', '.join(f'x{axis}' for axis in axes)})", f"IN1({', '.join(source)})"
+                walk.before.append(f"const int64_t y{k} = IN1_DIM({k}) != 1;")
+            if dim is None and k == y.type.ndim - 1:
+                ends = [name, "0"]
+            else:
+                places.append("0" if dim == 1 else name if dim is not None else f"{name} * y{k}")
+        target = f"OUT0({', '.join(f'x{axis}' for axis in range(x.type.ndim))})"
+        values = [f"IN1({', '.join([*places, end] if end else places)})" for end in ends]
         if self.set_instead_of_inc:
-            update = f"{target} = {value};"
+            changes = [f"{target} = {value};" for value in values]
         elif x.type.dtype == "bool":
-            update = f"{target} = {target} | {value};"
+            changes = [f"{target} = {target} | {value};" for value in values]
         else:
-            update = f"{target} = (OUT0_T)({target} + {value});"
-        lines += nest_text(names, ends, inside, update)
-        return Kernel("\n".join(lines), None, SLICE_SUPPORT)
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True], [True], *([False] for _ in node.inputs[2:])]
+            changes = [f"{target} = (OUT0_T)({target} + {value});" for value in values]
+        shapes = [shape_of(v) for v in node.inputs]
+        body = [*array_check_text(self, node), *own_text(self, node), *walk.before,
+                *nest_text(walk, changes, f"y{y.type.ndim - 1}")]
+        size: Variable = int64_constant(1)
+        for dim in shapes[0]:
+            size = d.maximum(size, dim)
+        work = d.product(self.region_dims(node.inputs, shapes))
+        return Kernel("\n".join(body), size, REGION_SUPPORT, ranged=True, work=work)
 
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         from symtensor.ops.reduce import sum_to_shape
@@ -129,13 +132,42 @@ class IncSubtensor(Indexing):
         (g,) = output_grads
         to_x = g
         if self.set_instead_of_inc:
-            to_x = type(self)(self.idx_list, True)(g, constant(0, dtype=g.type.dtype), *index)
-        to_y = sum_to_shape(self.reader(self.idx_list)(g, *index), y)
+            to_x = self.of(self.idx_list, set_instead_of_inc=True)(g, constant(0, dtype=g.type.dtype), *index)
+        to_y = sum_to_shape(self.reader.of(self.idx_list)(g, *index), y)
         return [to_x, to_y, *(None for _ in index)]
 
     def __str__(self) -> str:
         head, _, tail = super().__str__().partition("{")
         return f"{head}{{{'set' if self.set_instead_of_inc else 'inc'}; {tail}"
+
+
+class AdvancedIncSubtensor(IncSubtensor):
+    """A copy of input 0 whose elements at integer arrays are set to, or increased by, input 1 (Theano's op).
+
+    Positions named repeatedly are increased repeatedly, in order; of several values set, the last one stays.
+    """
+
+    reader: type[Reader] = AdvancedSubtensor
+
+
+class AdvancedIncSubtensor1(AdvancedIncSubtensor):
+    """A copy of input 0 whose rows at a vector of integers are set to, or increased by, input 1 (Theano's
+    op)."""
+
+    __props__: ClassVar[tuple[str, ...] | None] = ("set_instead_of_inc",)
+    reader = AdvancedSubtensor1
+    rows = True
+
+    def __init__(self, inplace: bool = False, set_instead_of_inc: bool = False) -> None:
+        super().__init__(("a",), inplace, set_instead_of_inc)
+
+    def __str__(self) -> str:
+        return f"AdvancedIncSubtensor1{{{'set' if self.set_instead_of_inc else 'inc'}}}"
+
+
+WRITERS: dict[type[Reader], type[IncSubtensor]] = {
+    op.reader: op for op in (IncSubtensor, AdvancedIncSubtensor, AdvancedIncSubtensor1)}
+"""The op that sets or increases what each reader reads."""
 
 
 def _fitted(y: Variable, x: Variable, verb: str) -> Variable:
@@ -170,11 +202,18 @@ def set_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasi
     return _update(x, y, True)
 
 
-def inc_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False,
-                  set_instead_of_inc: bool = False, ignore_duplicates: bool = False) -> Variable:
+def inc_subtensor(x: Any, y: Any, inplace: bool = False, set_instead_of_inc: bool = False,
+                  tolerate_inplace_aliasing: bool = False, ignore_duplicates: bool = False) -> Variable:
     """The tensor of which ``x`` is a part, ``x = a[key]``, with ``y``, which is broadcast, added to that part
-    (Theano's name). Positions that are named repeatedly are increased repeatedly, unless
-    ``ignore_duplicates``."""
+    (Theano's name). Positions that are named repeatedly are increased repeatedly, in order, unless
+    ``ignore_duplicates``. ``inplace`` and errors are as for `set_subtensor`.
+
+    >>> import numpy as np
+    >>> from symtensor import tensor as T
+    >>> a = T.dvector("a")
+    >>> inc_subtensor(a[[0, 0, 2]], 1).eval({a: np.zeros(3)})
+    array([2., 0., 1.])
+    """
     if ignore_duplicates and not set_instead_of_inc:
         from symtensor.ops.elementwise import add
 
@@ -185,17 +224,16 @@ def inc_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasi
 def _update(part: Any, y: Any, set_it: bool) -> Variable:
     """Walk from the part back through views to the indexing that made it, taking the value along."""
     from symtensor.ops.create import alloc
-    from symtensor.ops.index_advanced import AdvancedSubtensor
 
     verb = "set_subtensor" if set_it else "inc_subtensor"
     y = _fitted(as_tensor_variable(y), as_tensor_variable(part), verb)
     while isinstance(part, Variable) and part.owner is not None:
         op = part.owner.op
         x, *index = part.owner.inputs
-        if isinstance(op, (Subtensor, AdvancedSubtensor)):
-            writer = IncSubtensor(op.idx_list, set_it) if isinstance(op, Subtensor) else op.writer(set_it)
-            result: Variable = writer(x, y, *index)
-            return result
+        if isinstance(op, Reader):
+            gone = scalar_mask_axes(op.arrays(index))
+            result: Variable = op.writer(set_it)(x, y, *index)
+            return dimshuffle(result, [axis for axis in range(x.type.ndim) if axis not in gone])
         if y.type.ndim > part.type.ndim:
             raise ValueError(f"{verb}: a value with {y.type.ndim} dimension(s), {y}, does not fit in a part "
                              f"with {part.type.ndim}")

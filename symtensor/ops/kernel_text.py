@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["loop_c", "unravel_c"]
+__all__ = ["loop_c", "rows_c", "unravel_c", "walk_c"]
 
 
 def unravel_c(names: Sequence[str], dims: Sequence[str], index: str = "i") -> str:
@@ -24,8 +24,38 @@ def unravel_c(names: Sequence[str], dims: Sequence[str], index: str = "i") -> st
     return "\n".join([*lines, f"const int64_t {names[0]} = rest_;"])
 
 
+def walk_c(names: Sequence[str], dims: Sequence[str], lines: Sequence[str]) -> str:
+    """C statements of a ranged kernel: ``lines`` for each position ``begin`` to ``end - 1`` of a box of ``dims``, whose
+    coordinates are ``names``. They are counted up, not divided out."""
+    start = unravel_c([f"{name}_" for name in names], dims, "begin")
+    own = [f"int64_t {name} = {name}_;" for name in names]
+    carry = f"{names[0]}++;"
+    for name, dim in zip(names[1:], dims[1:], strict=True):
+        carry = f"if (++{name} == {dim}) {{ {name} = 0; {carry} }}"
+    return "\n".join([start, *own, "for (int64_t i = begin; i < end; i++) {", *lines, carry, "}"])
+
+
 def loop_c(names: Sequence[str], ends: Sequence[str], starts: Sequence[str] | None = None) -> str:
     """The heads of nested C loops, outermost first, for the statement that follows."""
     begins = starts if starts is not None else ["0"] * len(names)
     return "\n".join(f"for (int64_t {name} = {begin}; {name} < {end}; {name}++)"
                      for name, begin, end in zip(names, begins, ends, strict=True))
+
+
+def rows_c(axis: int, ndim: int, operands: Sequence[str]) -> str:
+    """C statements for a kernel with one row along ``axis`` per iteration: of each operand ``IN0`` the pointer ``in0``
+    to the row's first element and ``in0_step``, and the coordinates ``j0, j1, ...`` of the row.
+
+    >>> print(rows_c(0, 2, ["IN0"]))
+    int64_t rest_ = i;
+    const int64_t j1 = rest_;
+    const IN0_T *in0 = IN0_PTR + j1 * IN0_STRIDE(1); const int64_t in0_step = IN0_STRIDE(0);
+    """
+    rest = [k for k in range(ndim) if k != axis]
+    lines = [unravel_c([f"j{k}" for k in rest], [f"{operands[0]}_DIM({k})" for k in rest])]
+    for name in operands:
+        low, qualifier = name.lower(), "const " if name.startswith("IN") else ""
+        offset = " + ".join(["0"][bool(rest):] + [f"j{k} * {name}_STRIDE({k})" for k in rest])
+        lines.append(f"{qualifier}{name}_T *{low} = {name}_PTR + {offset}; "
+                     f"const int64_t {low}_step = {name}_STRIDE({axis});")
+    return "\n".join(line for line in lines if line)

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from symtensor.graph.types import is_continuous
-from symtensor.graph.variable import Apply
+from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import static_value
 from symtensor.ops.create import Alloc, alloc
 from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
-from symtensor.ops.elementwise import cast, mul, neg
+from symtensor.ops.elementwise import add, cast, mul, neg, neq, sub, switch, true_div
 from symtensor.ops.elemwise import Elemwise
-from symtensor.ops.index import Subtensor
-from symtensor.ops.index_advanced import AdvancedSubtensor1
-from symtensor.ops.index_set import IncSubtensor
+from symtensor.ops.identity import ViewOp
+from symtensor.ops.index import AdvancedSubtensor1, Subtensor
+from symtensor.ops.index_mask import Nonzero
+from symtensor.ops.index_set import AdvancedIncSubtensor, AdvancedIncSubtensor1, IncSubtensor
 from symtensor.ops.join import Join
 from symtensor.ops.reduce import Reduction, SumTo
 from symtensor.ops.reduction import put_back
@@ -24,6 +25,13 @@ from symtensor.ops.reshape import Reshape
 from symtensor.ops.shape import MakeVector, SpecifyShape
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import rewrite, uniform_value
+
+
+@rewrite("canonicalize", ViewOp)
+def past_differentiation(node: Apply, facts: Facts) -> Any:
+    """Identities that only steer the gradient are gone, so that other rules see through them."""
+    return node.inputs[0]
+
 
 # -- dimshuffle ------------------------------------------------------------------------------------------------------
 
@@ -168,12 +176,92 @@ def index_of_elementwise(node: Apply, facts: Facts) -> Any:
 
 @rewrite("canonicalize", Subtensor)
 def read_what_was_set(node: Apply, facts: Facts) -> Any:
-    """set_subtensor(x[i], y)[i] is y."""
+    """set_subtensor(x[i], y)[i] is y; inc_subtensor(zeros[i], y)[i] too."""
     inner = node.inputs[0].owner
-    if inner is None or type(inner.op) is not IncSubtensor or not inner.op.set_instead_of_inc:
+    if inner is None or type(inner.op) is not IncSubtensor:
+        return None
+    if not inner.op.set_instead_of_inc and uniform_value(inner.inputs[0]) != 0:
         return None
     same = inner.op.idx_list == node.op.idx_list and inner.inputs[2:] == node.inputs[1:]  # type: ignore[attr-defined]
     return inner.inputs[1] if same else None
+
+
+@rewrite("canonicalize", AdvancedIncSubtensor)
+def write_by_mask(node: Apply, facts: Facts) -> Any:
+    """set_subtensor(x[mask], y), where y is the same at all places, is switch(mask, y, x)."""
+    x, y, *index = node.inputs
+    axes: Any = [axis for axis, _ in node.op.arrays(index)]  # type: ignore[attr-defined]
+    source, first, behind = index[0].owner, axes[0], range(axes[-1] + 1, x.type.ndim)
+    if source is None or not isinstance(source.op, Nonzero) or index != list(source.outputs):
+        return None
+    mask, new = source.inputs[0], ["x" for _ in axes]
+    if facts.shape(mask) != facts.shape(x)[first:behind.start]:  # it may be smaller than x, and arrays far apart
+        return None
+    if y.owner is not None and isinstance(y.owner.op, Alloc) and not y.owner.inputs[0].type.ndim:
+        y = y.owner.inputs[0]
+    elif y.type.shape[first] == 1:
+        y = dimshuffle(y, [*range(first), *new, *range(first + 1, y.type.ndim)])
+    else:
+        return None
+    chosen = neq(dimshuffle(mask, [*range(mask.type.ndim), *("x" for _ in behind)]), 0)
+    return switch(chosen, y if node.op.set_instead_of_inc else add(x, y), x)  # type: ignore[attr-defined]
+
+
+def _scatter(variable: Variable, facts: Facts) -> Apply | None:
+    """The node, where it is inc_subtensor(zeros[i], y) and nothing else reads it."""
+    node = variable.owner
+    if node is None or not isinstance(node.op, IncSubtensor) or node.op.set_instead_of_inc:
+        return None
+    return node if facts.clients(variable) == 1 and uniform_value(node.inputs[0]) == 0 else None
+
+
+@rewrite("specialize", mul, true_div, neg, whole=True)
+def scaled_scatter(node: Apply, facts: Facts) -> Any:
+    """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y)."""
+    for k, variable in enumerate(node.inputs):
+        inner, out = _scatter(variable, facts), node.outputs[0]
+        others = [uniform_value(v) for v in (*node.inputs[:k], *node.inputs[k + 1:])]
+        if inner is None or any(v is None or not np.isfinite(v) for v in others):
+            continue
+        if variable.type.dtype != out.type.dtype or not facts.same_shape(variable, out):
+            continue
+        if node.op is true_div and (k or others[0] == 0):
+            continue
+        y = node.op(*[inner.inputs[1] if at == k else others.pop(0) for at in range(len(node.inputs))])
+        return inner.op(inner.inputs[0], y, *inner.inputs[2:])
+    return None
+
+
+@rewrite("specialize", add, sub, whole=True)
+def add_scatter(node: Apply, facts: Facts) -> Any:
+    """x + inc_subtensor(zeros[i], y) is inc_subtensor(x[i], y), which touches the part alone where x may change."""
+    out = node.outputs[0]
+    for k in range(len(node.inputs) - 1, 0 if node.op is sub else -1, -1):
+        inner = _scatter(node.inputs[k], facts)
+        rest = [*node.inputs[:k], *node.inputs[k + 1:]]
+        base = rest[0] if len(rest) == 1 else node.op(*rest)
+        if inner is None or {base.type.dtype, node.inputs[k].type.dtype} != {out.type.dtype}:
+            continue
+        if facts.same_shape(base, out) and facts.same_shape(node.inputs[k], out):
+            y = inner.inputs[1]
+            return inner.op(base, neg(y) if node.op is sub else y, *inner.inputs[2:])
+    return None
+
+
+@rewrite("specialize", AdvancedIncSubtensor1, whole=True)
+def merge_row_updates(node: Apply, facts: Facts) -> Any:
+    """Rows of an input, or of zeros, increased twice are increased once, at joined places: an update in place is one
+    step."""
+    source, *rest = node.inputs
+    inner = source.owner
+    if inner is None or inner.op != node.op or facts.clients(source) != 1:
+        return None
+    x, row = inner.inputs[0], facts.shape(source)[1:]
+    if x.owner is not None and uniform_value(x) != 0:
+        return None
+    values = [alloc(y, *facts.shape(index), *row) for y, index in (inner.inputs[1:], rest)]
+    places = [cast(index, "int64") for index in (inner.inputs[2], rest[1])]
+    return node.op(x, Join(0)(*values), Join(0)(*places))
 
 
 @rewrite("canonicalize", Join)
