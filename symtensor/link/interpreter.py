@@ -4,6 +4,7 @@ runs where there is no compiler."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -152,5 +153,7 @@ def fresh_results(results: Sequence[Any], foreign: Sequence[Any], borrow: Sequen
             if not own or id(value) in taken or type(value) is not np.ndarray:
                 value = np.array(value, order="C", copy=True, subok=False)
             taken.add(id(value))
+        elif not may_alias and not isinstance(value, np.ndarray):  # lists, sparse matrices
+            value = deepcopy(value)
         fresh.append(value)
     return fresh

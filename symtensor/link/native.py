@@ -89,8 +89,10 @@ def preamble(text: str) -> str:
     if re.search(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|onj)\w*\(", text):
         parts.append("#include <complex.h>\n#undef I")
     parts += [_header("symtensor.h"), _codes(), _header("st_prelude.h")]
-    if re.search(r"\bst_\w*(exp|log|tanh|sigmoid|softplus|sin|cos)\w*\(", text):
+    if re.search(r"\bst_\w*(exp|log|tanh|sigmoid|softplus|sin|cos|tan|pow)\w*\(", text):
         parts.append(_header("st_math.h"))
+    if "stx_" in text:
+        parts.append(_header("st_special.h"))
     return "\n".join(parts) + "\n"
 
 

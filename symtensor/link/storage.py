@@ -147,5 +147,7 @@ class Storage:
         values = [literal(value, array.dtype) for value in data.ravel()] or ["0"]
         rows = [", ".join(values[at:at + 8]) for at in range(0, len(values), 8)]
         name = f"c{len(self.static)}"
-        self.static.append(f"static const {ctype} {name}[{len(values)}] = {{\n    " + ",\n    ".join(rows) + "\n};")
+        # volatile: GCC 12 takes a block {2, 2, 0, 0} of what memcpy copies for a broadcast of 2, where it sees values
+        self.static.append(f"static const volatile {ctype} {name}[{len(values)}] = {{\n    " + ",\n    ".join(rows)
+                           + "\n};")
         return f"(({ctype} *){name})"

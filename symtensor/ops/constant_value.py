@@ -18,21 +18,22 @@ _FILLED = ("Alloc", "DimShuffle")
 """Ops whose output holds, everywhere, the elements of their first input."""
 
 
-def get_scalar_constant_value(v: Any) -> np.ndarray[Any, Any]:
-    """The value of ``v`` as a 0-d array (Theano's name).
+def get_scalar_constant_value(orig_v: Any, elemwise: bool = True, only_process_constants: bool = False,
+                              max_recur: int = 10) -> np.ndarray[Any, Any]:
+    """The value of ``orig_v`` as a 0-d array (Theano's name; the arguments that bound Theano's search change nothing).
 
-    ``v`` is a number, or a variable all of whose elements equal one value that follows from constants and
+    It is a number, or a variable all of whose elements equal one value that follows from constants and
     from dimensions in types. NotScalarConstantError where it does not.
 
     >>> int(get_scalar_constant_value(as_tensor_variable(2) * 3))
     6
     """
-    variable: Variable = as_tensor_variable(v)
+    variable: Variable = as_tensor_variable(orig_v)
     while variable.owner is not None and type(variable.owner.op).__name__ in _FILLED:
         variable = variable.owner.inputs[0]
     data = variable.data if isinstance(variable, Constant) else _computed(variable)
     if data.size == 0 or ((data != data.flat[0]).any() and not np.isnan(data).all()):
-        raise NotScalarConstantError(f"{v} holds several values")
+        raise NotScalarConstantError(f"{orig_v} holds several values")
     return np.array(data.flat[0])
 
 

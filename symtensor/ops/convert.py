@@ -9,7 +9,7 @@ import numpy as np
 
 from symtensor.config import config
 from symtensor.graph.op import converters
-from symtensor.graph.types import DTYPES, INTEGER_DTYPES, TensorType, complete_dtype, reject_masked
+from symtensor.graph.types import DTYPES, INTEGER_DTYPES, TensorType, as_ndarray, complete_dtype, reject_masked
 from symtensor.graph.variable import Apply, Constant, Variable
 
 __all__ = ["NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant", "int64_constant",
@@ -68,7 +68,7 @@ def _all_python(value: Any) -> bool:
 
 
 def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: Any = None) -> Constant:
-    """A constant variable of a number, list or array (Theano's ``T.constant``).
+    """A constant variable of a number, list or array, of any library with DLPack (Theano's ``T.constant``).
 
     ``ndim`` prepends dimensions of 1, ``dtype`` converts. TypeError for what is not numeric.
 
@@ -78,6 +78,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     if isinstance(x, Variable):
         raise TypeError(f"constant: {x} is symbolic, not a value")
     reject_masked(x)
+    x = as_ndarray(x)
     data = np.array(x, dtype=complete_dtype(dtype)) if dtype is not None else autocast(x)
     if data.dtype.name not in DTYPES:
         raise TypeError(f"constant: {x!r} has dtype {data.dtype}; the dtypes are {', '.join(DTYPES)}")

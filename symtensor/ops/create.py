@@ -161,13 +161,13 @@ def empty_like(model: Any, dtype: Any = None) -> Variable:
 
 
 def _typed(value: Any, dtype: Any) -> Variable:
-    if isinstance(value, Variable):
-        if dtype is None or value.type.dtype == complete_dtype(dtype):
-            return value
-        from symtensor.ops.elementwise import cast
+    if dtype is None:
+        return as_tensor_variable(value)
+    if isinstance(value, Constant) or not isinstance(value, Variable):
+        return constant(value.data if isinstance(value, Constant) else value, dtype=dtype)
+    from symtensor.ops.elementwise import cast
 
-        return cast(value, complete_dtype(dtype))
-    return as_tensor_variable(value) if dtype is None else constant(value, dtype=dtype)
+    return cast(value, complete_dtype(dtype))
 
 
 def fill(a: Any, b: Any) -> Variable:
@@ -288,9 +288,5 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
         if is_integer(dtype):
             dtype = "uint64" if dtype.startswith("uint") else "int64"
     dtype = complete_dtype(dtype)
-    result: Variable = ARange(dtype)(*(_typed_scalar(scalar, dtype) for scalar in scalars))
+    result: Variable = ARange(dtype)(*(_typed(scalar, dtype) for scalar in scalars))
     return result
-
-
-def _typed_scalar(scalar: Variable, dtype: str) -> Variable:
-    return constant(scalar.data, dtype=dtype) if isinstance(scalar, Constant) else _typed(scalar, dtype)

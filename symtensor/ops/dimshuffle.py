@@ -26,8 +26,8 @@ class DimShuffle(Op):
     __props__ = ("ndim", "order")
     view_map = {0: [0]}
 
-    def __init__(self, ndim: int, order: Sequence[int | str]) -> None:
-        self.ndim = ndim
+    def __init__(self, ndim: int | Sequence[bool], order: Sequence[int | str], inplace: bool = True) -> None:
+        self.ndim = ndim = ndim if isinstance(ndim, int) else len(ndim)
         try:
             self.order = tuple(axis if axis == "x" else index(axis) for axis in order)  # type: ignore[arg-type]
         except TypeError:

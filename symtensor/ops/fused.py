@@ -69,6 +69,7 @@ class Fused(Op):
 
     __props__ = ("program", "ndim")
     broadcasts = True
+    without = {"gradient": "it is made after differentiation"}
 
     def __init__(self, program: ScalarProgram, ndim: int) -> None:
         self.program = program

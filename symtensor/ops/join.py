@@ -30,6 +30,8 @@ class Join(Op):
         self.axis = int(axis)
 
     def make_node(self, *tensors: Any) -> Apply:
+        from symtensor.ops.elementwise import cast
+
         parts = [as_tensor_variable(value) for value in tensors]
         if not parts:
             raise ValueError("join: at least one tensor is needed")
@@ -39,7 +41,7 @@ class Join(Op):
             raise TypeError(f"join: tensors of one rank are needed, above the axis {self.axis}, got {types}; "
                             "expand_dims and stack add dimensions")
         dtype = upcast(*(part.type.dtype for part in parts))
-        parts = [_as_dtype(part, dtype) for part in parts]
+        parts = [cast(part, dtype) for part in parts]
         static: list[int | None] = []
         for axis, meeting in enumerate(zip(*(part.type.shape for part in parts), strict=True)):
             known = [dim for dim in meeting if dim is not None]
@@ -111,14 +113,6 @@ class Join(Op):
 
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         return _pieces(output_grads[0], [shape_i(x, self.axis) for x in inputs], self.axis)
-
-
-def _as_dtype(x: Variable, dtype: str) -> Variable:
-    if x.type.dtype == dtype:
-        return x
-    from symtensor.ops.elementwise import cast
-
-    return cast(x, dtype)
 
 
 def _pieces(x: Variable, sizes: Sequence[Variable], axis: int) -> list[Variable]:
@@ -195,22 +189,18 @@ def stacklists(arg: Any) -> Variable:
     return as_tensor_variable(arg)
 
 
-def horizontal_stack(*args: Any) -> Variable:
+def horizontal_stack(*args: Any, axis: int = 1) -> Variable:
     """Matrices side by side (Theano's name)."""
-    return _matrices(args, "horizontal_stack", 1)
+    parts = [as_tensor_variable(value) for value in args]
+    if len(parts) < 2 or any(part.type.ndim != 2 for part in parts):
+        types = ", ".join(str(part.type) for part in parts)
+        raise TypeError(f"{'horizontal' if axis else 'vertical'}_stack: two or more matrices are expected, got {types}")
+    return join(axis, *parts)
 
 
 def vertical_stack(*args: Any) -> Variable:
     """Matrices one below the other (Theano's name)."""
-    return _matrices(args, "vertical_stack", 0)
-
-
-def _matrices(args: Sequence[Any], name: str, axis: int) -> Variable:
-    parts = [as_tensor_variable(value) for value in args]
-    if len(parts) < 2 or any(part.type.ndim != 2 for part in parts):
-        types = ", ".join(str(part.type) for part in parts)
-        raise TypeError(f"{name}: two or more matrices are expected, got {types}")
-    return join(axis, *parts)
+    return horizontal_stack(*args, axis=0)
 
 
 def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: int = 0) -> list[Variable]:

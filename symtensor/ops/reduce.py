@@ -63,11 +63,11 @@ def sum(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False,
 
 def prod(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
          no_zeros_in_input: bool = False) -> Variable:
-    """The product over ``axis``; dtypes as for `sum`. Its gradient is right where elements are 0.
+    """The product over ``axis``; dtypes as for `sum`. Its derivatives are right where elements are 0.
 
-    ``no_zeros_in_input`` is accepted as in Theano; it changes nothing.
+    ``no_zeros_in_input`` promises that none is, for a cheaper gradient (Theano's).
     """
-    return _reduced("prod", input, axis, dtype, keepdims, acc_dtype)
+    return _reduced("prod_no_zeros" if no_zeros_in_input else "prod", input, axis, dtype, keepdims, acc_dtype)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:

@@ -6,7 +6,6 @@ rule).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,13 +17,13 @@ from symtensor.graph.op import Op, Shape
 from symtensor.graph.types import TensorType, is_complex, is_integer, upcast
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import as_tensor_variable, static_value
-from symtensor.ops.create import alloc, zeros_like
+from symtensor.ops.create import alloc, ones_like, zeros_like
 from symtensor.ops.dimshuffle import DimShuffle
-from symtensor.ops.elementwise import eq, mul, sub, switch, true_div
+from symtensor.ops.elementwise import cast, eq, mul, switch, true_div
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.ops.shape import shape_of
 
-__all__ = ["REDUCTIONS", "ProdOthers", "Reduction", "ReductionRecord", "normalize_axis", "put_back", "wide"]
+__all__ = ["REDUCTIONS", "Reduction", "ReductionRecord", "normalize_axis", "put_back", "wide"]
 
 _WIDE = {"float16": "float64", "float32": "float64", "complex64": "complex128"}
 
@@ -137,8 +136,9 @@ REDUCTIONS: dict[str, ReductionRecord] = {
 }
 """Every reduction by name."""
 
-_INNER = {"peak": replace(REDUCTIONS["max"], name="peak", identity=-np.inf, accepts="f")}
-"""Those that only expansions use: the largest element, -inf where there is none."""
+_INNER = {"peak": replace(REDUCTIONS["max"], name="peak", identity=-np.inf, accepts="f"),
+          "prod_no_zeros": replace(REDUCTIONS["prod"], name="prod_no_zeros")}
+"""Variants: the largest element, -inf where there is none; the product whose gradient divides by the elements."""
 
 
 def normalize_axis(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
@@ -220,6 +220,8 @@ class Reduction(Op):
                             "real part first")
         axes = self.axes(x.type.ndim)
         shape = [dim for axis, dim in enumerate(x.type.shape) if axis not in axes]
+        if self.record.identity is None and 0 in x.type.shape and all(shape):  # all: none is 0 or unknown
+            raise self.failure(None, "ST_EMPTY", ())
         return Apply(self, [x], [TensorType(out, shape, x.type.device).make_variable()])
 
     def reduce(self, array: Any) -> np.ndarray[Any, Any]:
@@ -230,8 +232,7 @@ class Reduction(Op):
         if self.record.identity is None and array.size == 0:
             rest = [dim for axis, dim in enumerate(array.shape) if axis not in axes]
             if 0 not in rest:
-                raise ValueError(f"{self.name}: zero-size array to reduction without identity: "
-                                 f"axis {self.axis} of shape {array.shape}")
+                raise self.failure(None, "ST_EMPTY", ())
             return np.empty(rest, dtype=out)
         with np.errstate(all="ignore"):
             first = {"initial": self.record.identity} if self.name in _INNER else {}
@@ -246,9 +247,11 @@ class Reduction(Op):
         axes = self.axes(len(shapes[0]))
         return [tuple(dim for axis, dim in enumerate(shapes[0]) if axis not in axes)]
 
-    def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
+    def failure(self, node: Apply | None, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: the only one is an empty max or min."""
-        return ValueError(f"{self.name}: zero-size array to reduction without identity: axis {self.axis}")
+        where = "" if self.axis is None else f": axis {', '.join(map(str, self.axis))} is empty"
+        return ValueError(f"{self.name}: zero-size array to reduction without identity{where}; check that there are "
+                          "elements, or join one that counts for none")
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:
@@ -286,73 +289,37 @@ def _extremum_gradient(x: Variable, y: Variable, g: Variable, axes: Sequence[int
 
 
 def _prod_gradient(x: Variable, y: Variable, g: Variable, axes: Sequence[int]) -> Variable:
-    return mul(g, ProdOthers(axes)(x))
+    """What stands before each element multiplied, times what stands behind it: no division, so that derivatives of
+    any order are right where elements are 0."""
+    from symtensor.ops.arrange import flip
+    from symtensor.ops.cumulative import cumprod
+    from symtensor.ops.index import getitem
+    from symtensor.ops.join import join
+    from symtensor.ops.reshape import flatten, reshape
+
+    if not axes:
+        return g
+    kept = [axis for axis in range(x.type.ndim) if axis not in axes]
+    turned = DimShuffle(x.type.ndim, (*kept, *axes))(x)
+    rows = cast(flatten(turned, len(kept) + 1), wide(x.type.dtype))
+    one = ones_like(getitem(rows, (..., slice(1))))
+    before, after = (join(len(kept), one, getitem(cumprod(part, -1), (..., slice(-1))))
+                     for part in (rows, flip(rows, -1)))
+    others = reshape(mul(before, flip(after, -1)), shape_of(turned))
+    back: Variable = DimShuffle(x.type.ndim, tuple(np.argsort((*kept, *axes)).tolist()))(others)
+    return mul(g, cast(_conj(back), g.type.dtype))
 
 
-class ProdOthers(Op):
-    """At each element the product of the others over some axes: the gradient of a product, right at zeros too.
+def _quotient_gradient(x: Variable, y: Variable, g: Variable, axes: Sequence[int]) -> Variable:
+    return mul(g, _conj(true_div(y, x)))
 
-    It stays one node until lowering. Its own gradient is right where at most two elements of a product are 0, as
-    are all gradients of higher order where none is.
-    """
 
-    __props__ = ("axis",)
-
-    def __init__(self, axis: Sequence[int]) -> None:
-        self.axis = tuple(axis)
-
-    def make_node(self, x: Any) -> Apply:
-        x = as_tensor_variable(x)
-        return Apply(self, [x], [x.type.make_variable()])
-
-    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
-        (x,) = inputs
-        kept = [axis for axis in range(x.ndim) if axis not in self.axis]
-        order = (*kept, *self.axis)
-        turned = x.transpose(order)
-        rows = turned.reshape([x.shape[axis] for axis in kept] + [math.prod(x.shape[k] for k in self.axis)])
-        before, after = np.ones(rows.shape, wide(x.dtype.name)), np.ones(rows.shape, wide(x.dtype.name))
-        with np.errstate(all="ignore"):  # products from the left and from the right: no division
-            before[..., 1:] = np.cumprod(rows[..., :-1], axis=-1, dtype=before.dtype)
-            after[..., :-1] = np.cumprod(rows[..., :0:-1], axis=-1, dtype=after.dtype)[..., ::-1]
-            result = (before * after).reshape(turned.shape).transpose(np.argsort(order))
-        outputs[0][0] = np.asarray(result).astype(x.dtype)
-
-    def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Shape]:  # type: ignore[override]
-        return [shapes[0]]
-
-    def _total(self, name: str, x: Variable, out: str) -> Variable:
-        return put_back(Reduction(name, self.axis, out, wide(out))(x), x.type.ndim, self.axis)
-
-    def _parts(self, x: Variable) -> tuple[Variable, Variable, Variable, Variable, Variable]:
-        """Where zeros are, how many, x with 1 for them, the product of that, and a zero."""
-        zero, one = (as_tensor_variable(np.asarray(value, x.type.dtype)) for value in (0, 1))
-        is_zero = eq(x, zero)
-        rest = switch(is_zero, one, x)
-        return is_zero, self._total("sum", is_zero, "int64"), rest, self._total("prod", rest, x.type.dtype), zero
-
-    def expand(self, x: Variable) -> Variable:
-        """The spelling: product / x where no element is 0; the product of the rest at a single 0; else 0."""
-        is_zero, zeros, rest, product, zero = self._parts(x)
-        single = switch(eq(zeros, 1), switch(is_zero, product, zero), zero)
-        return switch(eq(zeros, 0), true_div(product, rest), single)
-
-    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
-             output_grads: Sequence[Variable]) -> Sequence[Any]:
-        # the sum over j of h_j times the product of all but i and j, by the number of zeros
-        (x,), (h,) = inputs, output_grads
-        is_zero, zeros, rest, product, zero = self._parts(x)
-        share = switch(is_zero, zero, true_div(h, rest))
-        shares = self._total("sum", share, x.type.dtype)
-        at_zeros = self._total("sum", switch(is_zero, h, zero), x.type.dtype)
-        others = true_div(product, rest)
-        none = mul(others, sub(shares, share))
-        one = switch(is_zero, mul(product, shares), mul(at_zeros, others))
-        two = switch(is_zero, mul(product, sub(at_zeros, h)), zero)
-        return [switch(eq(zeros, 0), none, switch(eq(zeros, 1), one, switch(eq(zeros, 2), two, zero)))]
+def _conj(x: Variable) -> Variable:
+    result: Variable = ELEMENTWISE["conj"](x) if is_complex(x.type.dtype) else x
+    return result
 
 
 _GRADIENTS: dict[str, Callable[..., Variable]] = {
-    "sum": _sum_gradient, "prod": _prod_gradient, "max": _extremum_gradient, "min": _extremum_gradient,
-    "peak": _extremum_gradient,
+    "sum": _sum_gradient, "prod": _prod_gradient, "prod_no_zeros": _quotient_gradient,
+    "max": _extremum_gradient, "min": _extremum_gradient, "peak": _extremum_gradient,
 }

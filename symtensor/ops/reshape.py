@@ -146,11 +146,13 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Variable:
     return result
 
 
-def flatten(x: Any, ndim: int = 1, outdim: int | None = None) -> Variable:
-    """``x`` with its last dimensions merged so that ``ndim`` remain (Theano's ``T.flatten``; ``outdim`` is
-    its old name)."""
+def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Variable:
+    """``x`` with its last dimensions merged so that ``ndim``, 1 by default, remain (Theano's ``T.flatten``;
+    ``outdim`` is its old name)."""
     x = as_tensor_variable(x)
-    keep = ndim if outdim is None else outdim
+    if ndim is not None and outdim is not None:
+        raise ValueError("flatten: ndim and outdim are two names of one thing; give one of them")
+    keep = ndim if ndim is not None else outdim if outdim is not None else 1
     if not 1 <= keep <= max(1, x.type.ndim):
         raise ValueError(f"flatten: {x} of type {x.type} cannot be flattened to {keep} dimension(s)")
     if keep == x.type.ndim:

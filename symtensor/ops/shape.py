@@ -19,7 +19,7 @@ from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_index, as_tensor_variable, constant, int64_constant, static_value
 
 __all__ = [
-    "MakeVector", "Shape", "Shape_i", "SpecifyShape", "Unbroadcast", "addbroadcast", "broadcast_shape",
+    "Discrete", "MakeVector", "Shape", "Shape_i", "SpecifyShape", "Unbroadcast", "addbroadcast", "broadcast_shape",
     "get_vector_length", "normalize_axis", "patternbroadcast", "shape", "shape_dims", "shape_i", "shape_of",
     "size", "specify_shape", "unbroadcast",
 ]
@@ -40,7 +40,17 @@ def normalize_axis(axis: Any, ndim: int, op: str) -> int:
 # -- asking --------------------------------------------------------------------------------------------------
 
 
-class Shape(Op):
+class Discrete(Op):
+    """An op whose outputs are integers or do not depend on values: no gradient flows through it."""
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[False] * len(node.outputs) for _ in node.inputs]
+
+    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
+        return [None] * len(inputs)
+
+
+class Shape(Discrete):
     """The shape of a tensor as an int64 vector (Theano's op). Only the shape of the input is needed, not its
     value."""
 
@@ -60,14 +70,8 @@ class Shape(Op):
         """The vector of the dimensions."""
         return MakeVector("int64")(*shape_of(x)) if x.type.ndim else constant(np.zeros(0, "int64"))
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False]]
 
-    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
-        return [None]
-
-
-class Shape_i(Op):
+class Shape_i(Discrete):
     """Dimension ``i`` of a tensor as an int64 scalar (Theano's op)."""
 
     __props__ = ("i",)
@@ -89,12 +93,6 @@ class Shape_i(Op):
 
     def kernel(self, node: Apply) -> Kernel:
         return Kernel(f"OUT0() = IN0_DIM({self.i});")
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False]]
-
-    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
-        return [None]
 
     def __str__(self) -> str:
         return f"Shape_i{{{self.i}}}"
@@ -262,12 +260,15 @@ class SpecifyShape(Op):
     __props__ = ("axes", "what")
     view_map = {0: [0]}
 
-    def __init__(self, axes: Sequence[int], what: str = "specify_shape") -> None:
-        self.axes = tuple(axes)
+    def __init__(self, axes: Sequence[int] | None = None, what: str = "specify_shape") -> None:
+        self.axes: Any = None if axes is None else tuple(axes)  # None: all, as in Theano's SpecifyShape()(x, shape)
         self.what = what
 
     def make_node(self, x: Any, *dims: Any) -> Apply:
         x = as_tensor_variable(x)
+        if self.axes is None:
+            stated = SpecifyShape(range(x.type.ndim), self.what)
+            return stated.make_node(x, *shape_dims(dims[0], self.what, x.type.ndim))
         wanted = [as_index(dim) for dim in dims]
         static = list(x.type.shape)
         for axis, dim in zip(self.axes, wanted, strict=True):

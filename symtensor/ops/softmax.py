@@ -148,12 +148,17 @@ _COLUMNS = 32
 _COLUMN_TOP = """{C} top[32]; double total[32];
 for (int64_t q = 0; q < w; q++) {{ top[q] = -INFINITY; total[q] = 0; }}
 EACH {{ const {C} v = x(k, q); top[q] = v > top[q] ? v : top[q]; }}
-EACH total[q] += st_exp{f}(({C})x(k, q) - top[q]);
 """
 
-_COLUMN_SOFTMAX = _COLUMN_TOP + "EACH out(k, q) = (OUT0_T)(st_exp{f}(({C})x(k, q) - top[q]) / ({C})total[q]);"
+_COLUMN_TOTAL = _COLUMN_TOP + "EACH total[q] += st_exp{f}(({C})x(k, q) - top[q]);\n"
 
-_COLUMN_LOGSOFTMAX = _COLUMN_TOP + """for (int64_t q = 0; q < w; q++) total[q] = st_log(total[q]);
+_COLUMN_SOFTMAX = _COLUMN_TOP + """
+EACH {{ const {C} e = st_exp{f}(({C})x(k, q) - top[q]); out(k, q) = e; total[q] += e; }}
+EACH out(k, q) = out(k, q) / ({C})total[q];"""
+
+_COLUMN_SOFTMAX_HALF = _COLUMN_TOTAL + "EACH out(k, q) = (st_half)(st_expf((float)x(k, q) - top[q]) / (float)total[q]);"
+
+_COLUMN_LOGSOFTMAX = _COLUMN_TOTAL + """for (int64_t q = 0; q < w; q++) total[q] = st_log(total[q]);
 EACH out(k, q) = (OUT0_T)((({C})x(k, q) - top[q]) - ({C})total[q]);"""
 
 _COLUMN_GRAD = """double total[32];
@@ -225,7 +230,8 @@ class Softmax(_RowOp):
         dtype = node.inputs[0].type.dtype
         axis = self.at(node.inputs[0].type.ndim)
         if axis < node.inputs[0].type.ndim - 1:
-            return _column_kernel(node, axis, ["x"], _fill(_COLUMN_SOFTMAX, dtype))
+            text = _COLUMN_SOFTMAX_HALF if dtype == "float16" else _COLUMN_SOFTMAX
+            return _column_kernel(node, axis, ["x"], _fill(text, dtype))
         loops = _SOFTMAX_HALF if dtype == "float16" else _fill(_SOFTMAX, dtype)
         return _row_kernel(node, axis, ["x"], _fill(_TOP, dtype) + loops)
 

@@ -17,15 +17,20 @@ from symtensor.graph.op import evaluators
 from symtensor.graph.shared import SharedVariable
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
-from symtensor.ops import argreduce, blas, create, index, index_advanced, reduce, repeat, reshape, shape
+from symtensor.ops import argreduce, blas, count, create, cumulative, index, index_advanced, reduce, triangle
 from symtensor.ops import elementwise as ew
 from symtensor.ops import elementwise_complex as cx
+from symtensor.ops import repeat as repeating
+from symtensor.ops import reshape as reshaping
+from symtensor.ops import shape as shapes
+from symtensor.ops import sort as sorting
 from symtensor.ops.constant_value import get_scalar_constant_value
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.dimshuffle import dimshuffle, transpose
 from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.ops.numpy_protocol import array_function, array_ufunc
 
-__all__ = ["TensorConstant", "TensorOperators", "TensorSharedVariable", "TensorVariable", "shared_class"]
+__all__ = ["TensorConstant", "TensorOperators", "TensorSharedVariable", "TensorVariable"]
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
@@ -38,28 +43,16 @@ def _binary(function: Callable[..., Any], reflected: bool = False) -> Callable[[
             try:
                 other = as_tensor_variable(other)
             except TypeError:
+                if hasattr(type(other), "__dlpack__"):  # an array that cannot be read: say why
+                    raise
                 return NotImplemented
+        elif not isinstance(other.type, TensorType):  # sparse matrices and the like: their operators apply
+            return NotImplemented
         return function(other, self) if reflected else function(self, other)
 
     method.__name__ = getattr(function, "__name__", "operator")
     method.__doc__ = getattr(function, "__doc__", None)
     return method
-
-
-def _ufunc_table() -> dict[Any, Callable[..., Any]]:
-    """Our function for each of NumPy's: ``np.exp(x)`` and ``np.float32(2) * x`` make graphs."""
-    table: dict[Any, Callable[..., Any]] = {np.add: ew.add, np.multiply: ew.mul, np.divide: ew.divide,
-                                            np.power: ew.pow, np.clip: ew.clip, np.reciprocal: ew.inv,
-                                            np.sign: ew.sgn, np.rint: ew.round_half_to_even}
-    for op in ELEMENTWISE.values():
-        if isinstance(op.numpy, np.ufunc):
-            table.setdefault(op.numpy, op)
-    for name in ("floor", "ceil", "trunc"):
-        table[getattr(np, name)] = ELEMENTWISE[name]
-    return table
-
-
-_ufuncs: dict[Any, Callable[..., Any]] = {}
 
 
 class TensorOperators:
@@ -77,17 +70,10 @@ class TensorOperators:
     __array_priority__ = 1000
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if not _ufuncs:
-            _ufuncs.update(_ufunc_table())
-        function = _ufuncs.get(ufunc)
-        if method != "__call__" or kwargs or function is None:
-            raise TypeError(f"numpy.{ufunc.__name__} takes no symbolic variable{' this way' if function else ''}; "
-                            "use the functions of symtensor.tensor, or .eval() for the value")
-        return function(*inputs)
+        return array_ufunc(ufunc, method, inputs, kwargs)
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise SymbolicTruthError(f"the symbolic variable {self} has no value to make a NumPy array of; .eval() "
-                                 "computes it, and lists with variables become tensors through symtensor.tensor.stack")
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return array_function(function, types, args, kwargs)
 
     # -- operators -------------------------------------------------------------------------------------------
 
@@ -179,7 +165,7 @@ class TensorOperators:
     @property
     def shape(self) -> Any:
         """The dimensions as an int64 vector."""
-        return shape.shape(self)
+        return shapes.shape(self)
 
     @property
     def size(self) -> Any:
@@ -201,39 +187,42 @@ class TensorOperators:
                                                                              (list, tuple))) else axes or None
         return transpose(self, given)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
-        """The tensor with two axes exchanged."""
-        return reshape.swapaxes(self, axis1, axis2)
-
-    def reshape(self, newshape: Any, ndim: int | None = None) -> Any:
+    def reshape(self, shape: Any, ndim: int | None = None) -> Any:
         """The elements in C order in another shape; one dimension may be -1."""
-        return reshape.reshape(self, newshape, ndim)
+        if isinstance(shape, int) and ndim not in (None, 1):
+            raise TypeError(f"reshape takes the shape as one argument: x.reshape(({shape}, {ndim}))")
+        return reshaping.reshape(self, shape, ndim)
 
-    def flatten(self, ndim: int = 1) -> Any:
-        """The tensor with its last dimensions merged so that ``ndim`` are left."""
-        return reshape.flatten(self, ndim)
+    swapaxes, flatten, ravel, squeeze = reshaping.swapaxes, reshaping.flatten, reshaping.ravel, reshaping.squeeze
+    diagonal, trace = triangle.diagonal, triangle.trace
 
-    def ravel(self) -> Any:
-        """All elements in C order as a vector."""
-        return reshape.flatten(self, 1)
-
-    def squeeze(self, axis: Any = None) -> Any:
-        """The tensor without its dimensions known to be 1, or without those named."""
-        return reshape.squeeze(self) if axis is None else reshape.squeeze(self, axis)
+    def transfer(self, target: str) -> Any:
+        """The tensor on another device: ``"cpu"`` is where it is. ValueError for a device that is not there."""
+        if target != "cpu":
+            raise ValueError(f"transfer: target={target!r} is no device of this build; use 'cpu'")
+        return self
 
     # -- elements --------------------------------------------------------------------------------------------
 
-    def astype(self, dtype: Any) -> Any:
-        """The elements converted; see `symtensor.tensor.cast`."""
-        return ew.cast(self, dtype)
+    astype = ew.cast
+    zeros_like, ones_like = create.zeros_like, create.ones_like
+    take, nonzero, nonzero_values = index_advanced.take, index_advanced.nonzero, index_advanced.nonzero_values
+    repeat, round = repeating.repeat, ew.round
+    sort, argsort, searchsorted = sorting.sort, sorting.argsort, sorting.searchsorted
+    choose, cumsum, cumprod = count.choose, cumulative.cumsum, cumulative.cumprod
+    get_scalar_constant_value = get_scalar_constant_value
+
+    def fill(self, value: Any) -> Any:
+        """A tensor of this shape full of ``value``."""
+        return create.fill(self, value)
 
     def clip(self, a_min: Any, a_max: Any) -> Any:
         """The elements limited to [a_min, a_max]."""
         return ew.clip(self, a_min, a_max)
 
-    def round(self, mode: str | None = None) -> Any:
-        """The nearest whole numbers: ``mode`` "half_to_even" or "half_away_from_zero"."""
-        return ew.round(self, mode)
+    def compress(self, a: Any, axis: int | None = None) -> Any:
+        """The slices of ``a`` where this vector is true; see `symtensor.tensor.compress`."""
+        return index_advanced.compress(self, a, axis)
 
     def trunc(self) -> Any:
         """The elements cut towards zero."""
@@ -259,83 +248,15 @@ class TensorOperators:
 
     conjugate = conj
 
-    def fill(self, value: Any) -> Any:
-        """A tensor of this shape full of ``value``."""
-        return create.fill(self, value)
-
-    def zeros_like(self, dtype: Any = None) -> Any:
-        """Zeros in this shape."""
-        return create.zeros_like(self, dtype)
-
-    def ones_like(self, dtype: Any = None) -> Any:
-        """Ones in this shape."""
-        return create.ones_like(self, dtype)
-
-    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-        """The elements, or slices along ``axis``, at integer positions."""
-        return index_advanced.take(self, indices, axis, mode)
-
-    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
-        """Every element, along ``axis``, ``repeats`` times."""
-        return repeat.repeat(self, repeats, axis)
-
-    def nonzero(self, return_matrix: bool = False) -> Any:
-        """The indices of the elements that are not 0: one vector for each axis, or one matrix."""
-        return index_advanced.nonzero(self, return_matrix)
-
-    def nonzero_values(self) -> Any:
-        """The elements that are not 0, as a vector."""
-        return index_advanced.nonzero_values(self)
-
     # -- reductions ------------------------------------------------------------------------------------------
 
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
-        """The sum over ``axis``: an int, a tuple, or None for all."""
-        return reduce.sum(self, axis, dtype, keepdims, acc_dtype)
-
-    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
-        """The product over ``axis``."""
-        return reduce.prod(self, axis, dtype, keepdims, acc_dtype)
+    sum, prod, var, std = reduce.sum, reduce.prod, reduce.var, reduce.std
+    max, min, all, any = reduce.max, reduce.min, reduce.all, reduce.any
+    argmax, argmin, ptp = argreduce.argmax, argreduce.argmin, argreduce.ptp
 
     def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
         """The mean over ``axis``."""
         return reduce.mean(self, axis, dtype=dtype, keepdims=keepdims, acc_dtype=acc_dtype)
-
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
-        """The variance over ``axis``."""
-        return reduce.var(self, axis, ddof, keepdims, corrected)
-
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
-        """The standard deviation over ``axis``."""
-        return reduce.std(self, axis, ddof, keepdims, corrected)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """The largest element over ``axis``."""
-        return reduce.max(self, axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """The smallest element over ``axis``."""
-        return reduce.min(self, axis, keepdims=keepdims)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """The position of the largest element along ``axis``, or in the flattened tensor."""
-        return argreduce.argmax(self, axis, keepdims=keepdims)
-
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """The position of the smallest element along ``axis``, or in the flattened tensor."""
-        return argreduce.argmin(self, axis, keepdims=keepdims)
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether all elements are true."""
-        return reduce.all(self, axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether any element is true."""
-        return reduce.any(self, axis, keepdims=keepdims)
-
-    def ptp(self, axis: int | None = None) -> Any:
-        """The range, largest minus smallest."""
-        return argreduce.ptp(self, axis)
 
     def norm(self, L: float, axis: Any = None, keepdims: bool = False) -> Any:
         """The L-norm over ``axis``: ``L`` > 0, or inf (Theano's definition)."""
@@ -350,9 +271,7 @@ class TensorOperators:
             return ELEMENTWISE["sqrt"](reduce.sum(ew.sqr(size), axis, keepdims=keepdims))
         return ew.pow(reduce.sum(ew.pow(size, L), axis, keepdims=keepdims), 1.0 / L)
 
-    def dot(self, other: Any) -> Any:
-        """The dot product; see `symtensor.tensor.dot`."""
-        return blas.dot(self, other)
+    dot = blas.dot
 
     # -- values ----------------------------------------------------------------------------------------------
 
@@ -363,10 +282,12 @@ class TensorOperators:
             raise RuntimeError("eval needs the compiler: import symtensor")
         return evaluators[-1](self, inputs_to_values)  # type: ignore[arg-type]
 
-    def get_scalar_constant_value(self) -> Any:
-        """The value as a 0-d array where it is known while the graph is built; NotScalarConstantError
-        otherwise."""
-        return get_scalar_constant_value(self)
+    def item(self, *_: Any) -> NoReturn:
+        """An error: there is no value yet."""
+        raise SymbolicTruthError(f"the symbolic variable {self} has no value while the graph is built; .eval() "
+                                 "computes it")
+
+    tolist = item
 
 
 class TensorVariable(TensorOperators, Variable):
@@ -378,9 +299,20 @@ class TensorConstant(TensorOperators, Constant):
 
 
 class TensorSharedVariable(TensorOperators, SharedVariable):
-    """A tensor that keeps its value between calls."""
+    """A tensor that keeps its value between calls.
+
+    Libraries with DLPack (``torch.from_dlpack(w)``, ``np.from_dlpack(w)``) share its memory, as
+    ``get_value(borrow=True)`` does: writing to theirs changes the variable; a later call that updates the variable
+    changes theirs or leaves it as it was, so take it again after each. It stays valid as long as they hold it.
+    """
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.get_value(borrow=True).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = self.get_value(borrow=True).__dlpack_device__()
+        return device
 
 
 TensorType.variable_class = TensorVariable
 TensorType.constant_class = TensorConstant
-shared_class = TensorSharedVariable

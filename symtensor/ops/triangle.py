@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symtensor.config import config
-from symtensor.graph.op import Kernel, Op
+from symtensor.graph.op import Kernel
 from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, complete_dtype
 from symtensor.graph.variable import Apply, Variable
@@ -17,15 +17,16 @@ from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_index, as_tensor_variable, constant, static_value
 from symtensor.ops.create import arange, zeros
 from symtensor.ops.index import getitem
+from symtensor.ops.index_advanced import nonzero
 from symtensor.ops.index_set import set_subtensor
 from symtensor.ops.reshape import moveaxis
-from symtensor.ops.shape import normalize_axis, shape_i
+from symtensor.ops.shape import Discrete, normalize_axis, shape_i, specify_shape
 
-__all__ = ["Eye", "Tri", "diag", "diagonal", "eye", "identity", "identity_like", "trace", "tri", "tril",
-           "triu"]
+__all__ = ["Eye", "Tri", "diag", "diagonal", "eye", "fill_diagonal", "fill_diagonal_offset", "identity",
+           "identity_like", "trace", "tri", "tril", "tril_indices", "triu", "triu_indices"]
 
 
-class Eye(Op):
+class Eye(Discrete):
     """An n by m matrix with ones where ``column - row == k``, zeros elsewhere (Theano's op). Inputs: n, m,
     k."""
 
@@ -69,12 +70,6 @@ class Eye(Op):
         body = (f"for (int64_t j = 0; j < OUT0_DIM(1); j++)\n"
                 f"    OUT0(i, j) = (OUT0_T)(j - i {self.comparison} (int64_t)IN2());")
         return Kernel(body, node.inputs[0])
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False]] * 3
-
-    def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
-        return [None, None, None]
 
 
 class Tri(Eye):
@@ -144,10 +139,15 @@ def diagonal(a: Any, offset: Any = 0, axis1: int = 0, axis2: int = 1) -> Variabl
     if first == second:
         raise ValueError(f"diagonal: axis1 and axis2 are both {first}; two axes are needed")
     moved = moveaxis(a, (first, second), (-2, -1))
+    return getitem(moved, (Ellipsis, *_places_of(moved, offset)))
+
+
+def _places_of(a: Variable, offset: Any) -> tuple[Variable, Variable]:
+    """Rows and columns of a diagonal of the last two dimensions."""
     k = as_index(offset)
     down, right = d.maximum(d.neg(k), 0), d.maximum(k, 0)
-    length = d.maximum(d.minimum(d.sub(shape_i(moved, -2), down), d.sub(shape_i(moved, -1), right)), 0)
-    return getitem(moved, (Ellipsis, *_diagonal_places(length, down, right)))
+    length = d.maximum(d.minimum(d.sub(shape_i(a, -2), down), d.sub(shape_i(a, -1), right)), 0)
+    return _diagonal_places(length, down, right)
 
 
 def _diagonal_places(length: Variable, down: Variable, right: Variable) -> tuple[Variable, Variable]:
@@ -179,3 +179,49 @@ def trace(a: Any, offset: Any = 0, axis1: int = 0, axis2: int = 1) -> Variable:
     from symtensor.ops.reduce import sum as sum_
 
     return sum_(diagonal(a, offset, axis1, axis2), axis=-1)
+
+
+def fill_diagonal(a: Any, val: Any) -> Variable:
+    """A copy of ``a`` with the scalar ``val`` on its main diagonal (Theano's name).
+
+    With more than two dimensions these must be equal. TypeError for a vector, ValueError where they are not equal.
+    """
+    a = as_tensor_variable(a)
+    if a.type.ndim == 2:
+        return fill_diagonal_offset(a, val, 0)
+    if a.type.ndim < 2:
+        raise TypeError(f"fill_diagonal: at least two dimensions are expected, got {a} of type {a.type}")
+    a = specify_shape(a, (shape_i(a, 0),) * a.type.ndim)
+    return _filled(a, (arange(shape_i(a, 0)),) * a.type.ndim, val)
+
+
+def fill_diagonal_offset(a: Any, val: Any, offset: Any) -> Variable:
+    """A copy of the matrix ``a`` with the scalar ``val`` on the diagonal ``offset`` places right of the main one
+    (Theano's name)."""
+    a = as_tensor_variable(a)
+    if a.type.ndim != 2:
+        raise TypeError(f"fill_diagonal_offset: a matrix is expected, got {a} of type {a.type}")
+    return _filled(a, _places_of(a, offset), val)
+
+
+def _filled(a: Variable, places: Sequence[Variable], val: Any) -> Variable:
+    from symtensor.ops.elementwise import cast
+
+    value = as_tensor_variable(val)
+    if value.type.ndim:
+        raise TypeError(f"fill_diagonal: the value is a scalar, got {value} of type {value.type}")
+    return set_subtensor(getitem(a, tuple(places)), cast(value, a.type.dtype))
+
+
+def tril_indices(n: Any, k: Any = 0, m: Any = None) -> tuple[Variable, Variable]:
+    """Rows and columns of the elements on and below diagonal ``k`` of an n by m (default: n) matrix, as NumPy's."""
+    rows, columns = nonzero(tri(n, m, k, dtype="bool"))
+    return rows, columns
+
+
+def triu_indices(n: Any, k: Any = 0, m: Any = None) -> tuple[Variable, Variable]:
+    """Rows and columns of the elements on and above diagonal ``k`` of an n by m (default: n) matrix, as NumPy's."""
+    from symtensor.ops.elementwise import invert
+
+    rows, columns = nonzero(invert(tri(n, m, d.sub(as_index(k), 1), dtype="bool")))
+    return rows, columns

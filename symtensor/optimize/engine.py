@@ -291,7 +291,9 @@ class Rewriter:
             new = self.facts.intern(cast(new, old.type.dtype))
         if new.type == old.type and not old.type.shape:
             return new
-        if new.type.ndim != old.type.ndim or not self.facts.same_shape(new, old):
+        if new.type.ndim != old.type.ndim or not all(
+                a is b or (b.owner is not None and old in b.owner.inputs)  # only the old value would tell: it is this
+                for a, b in zip(self.facts.shape(new), self.facts.shape(old), strict=True)):
             new = self.facts.intern(alloc(new, *self.facts.shape(old)))
         knows_less = any(a is None and b is not None for a, b in zip(new.type.shape, old.type.shape, strict=True))
         return None if knows_less else new

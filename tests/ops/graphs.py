@@ -78,7 +78,7 @@ def check_promises(node, inputs, outputs):
             assert len(values) <= 8
             evaluate(list(values), given, False)
     if op.view_map and not getattr(op, "reshape_view", False):
-        base = np.ascontiguousarray(inputs[0])
+        base = inputs[0].copy(order="C")
         flat = np.concatenate([base.ravel(), base.ravel()[:1]]) if base.size else np.zeros(1, base.dtype)
         strides = [T.constant(s // base.itemsize, dtype="int64") for s in base.strides]
         view = op.view(node, [*shapes, *inferred], strides)

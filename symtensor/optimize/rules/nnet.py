@@ -19,7 +19,8 @@ from symtensor.ops.crossentropy import (
 )
 from symtensor.ops.elementwise import add, cast, lt, mul, neg, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, log
-from symtensor.ops.index_advanced import AdvancedIncSubtensor, AdvancedSubtensor
+from symtensor.ops.index import AdvancedSubtensor
+from symtensor.ops.index_set import AdvancedIncSubtensor
 from symtensor.ops.reduce import Reduction
 from symtensor.ops.reduction import put_back
 from symtensor.ops.softmax import LogSoftmax, Softmax, SoftmaxGrad
