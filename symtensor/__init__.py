@@ -14,10 +14,11 @@ Names are imported when they are first used: ``import symtensor`` itself loads l
 from __future__ import annotations
 
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from symtensor.config import config
-from symtensor.graph.op import compilers, evaluators
+from symtensor.graph.op import compilers, evaluators, language
 from symtensor.link.errors import details
 
 if TYPE_CHECKING:
@@ -48,15 +49,16 @@ _HOMES = {
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
     "shared": "compile.shared", "explain": "compile.explain", "doctor": "link.doctor",
-    "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
+    "as_op": "ops.host", "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }
 """Where each public name is defined."""
 
 _GRADIENTS = ("grad", "Lop", "Rop", "jacobian", "hessian", "verify_grad", "grad_undefined",
               "grad_not_implemented", "disconnected_grad", "zero_grad", "grad_clip", "grad_scale",
-              "consider_constant", "DisconnectedType")
+              "consider_constant", "DisconnectedType", "subgraph_grad", "undefined_grad")
 _HOMES.update(dict.fromkeys(_GRADIENTS, "autodiff"))
-_ROOMS = {"tensor": "tensor", "printing": "printing", "gradient": "autodiff"}
+_ROOMS = {"tensor": "tensor", "sandbox": "sandbox", "sparse": "sparse", "typed_list": "typed_list",
+          "printing": "printing", "gradient": "autodiff"}
 
 __all__ = ["config", *_HOMES, *_ROOMS]
 
@@ -85,7 +87,13 @@ def _compile(inputs: Any, outputs: Any, mode: Any) -> Any:
     return function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore")
 
 
+def _function_of_the_language(path: str) -> Any:
+    """``np.linalg.det(x)``: the tensor language is loaded at the first such call."""
+    return attrgetter(path)(import_module("symtensor.tensor"))
+
+
 evaluators.append(_evaluate)
+language.append(_function_of_the_language)
 compilers.append(_compile)
 details.append(_printed_graph)
 

@@ -22,8 +22,11 @@ FLOORS = {
     "compile": 5,
     "tensor": 5,
     "printing": 5,
-    "compat": 6,
-    "__init__": 7,
+    "sparse": 5,
+    "typed_list": 5,
+    "sandbox": 6,
+    "compat": 7,
+    "__init__": 8,
 }
 FORBIDDEN_CALLS = {"eval", "exec", "compile"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve"}

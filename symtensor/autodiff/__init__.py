@@ -7,6 +7,11 @@ from symtensor.autodiff.jacobians import hessian, jacobian
 from symtensor.autodiff.null import DisconnectedType, NullType, grad_not_implemented, grad_undefined
 from symtensor.autodiff.numeric import numeric_grad
 from symtensor.autodiff.stop import (
+    DisconnectedGrad,
+    GradClip,
+    GradScale,
+    UndefinedGrad,
+    ZeroGrad,
     consider_constant,
     disconnected_grad,
     grad_clip,
@@ -18,13 +23,18 @@ from symtensor.autodiff.verify import GradientError, verify_grad
 from symtensor.graph.errors import DisconnectedInputError, NullTypeGradError
 
 __all__ = [
+    "DisconnectedGrad",
     "DisconnectedInputError",
     "DisconnectedType",
+    "GradClip",
+    "GradScale",
     "GradientError",
     "Lop",
     "NullType",
     "NullTypeGradError",
     "Rop",
+    "UndefinedGrad",
+    "ZeroGrad",
     "consider_constant",
     "disconnected_grad",
     "format_as",

@@ -12,10 +12,12 @@ summed back to its shape.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
-from symtensor.autodiff.null import DisconnectedType, NullType, is_disconnected, is_null
+from symtensor.autodiff.null import DisconnectedType, NullType, grad_not_implemented, is_disconnected, is_null
 from symtensor.config import config
 from symtensor.graph.errors import NullTypeGradError
 from symtensor.graph.op import Op
@@ -58,6 +60,8 @@ def zeros_for(variable: Variable) -> Variable:
     """Zeros of the variable's shape, and of its dtype where that is float or complex, else of floatX."""
     from symtensor.ops.create import zeros_like
 
+    if not isinstance(variable.type, TensorType):
+        return variable.zeros_like()  # type: ignore[attr-defined, no-any-return]
     return zeros_like(variable, dtype=variable.type.dtype if carries_gradient(variable) else config.floatX)
 
 
@@ -141,7 +145,9 @@ def _total(variable: Variable, terms: dict[Variable, list[Variable]],
 
         null = next((term for term in found if is_null(term)), None)
         with made_at(variable.origin):
-            terms[variable] = found = [add(*found) if null is None else null]
+            found = [null if null is not None else add(*found) if isinstance(variable.type, TensorType) else
+                     reduce(operator.add, found)]
+            terms[variable] = found
     return found[0]
 
 
@@ -193,7 +199,8 @@ def call_L_op(node: Apply, grads: Sequence[Variable]) -> Sequence[Any]:
     if len(returned) != len(node.inputs):
         raise ValueError(f"{node.op}: its gradient returned {len(returned)} term(s) for {len(node.inputs)} "
                          "input(s), one for each is needed (None where there is none)")
-    return returned
+    return [grad_not_implemented(node.op, index, node.inputs[index]) if term is NotImplemented else term
+            for index, term in enumerate(returned)]
 
 
 def _fit(term: Any, index: int, node: Apply) -> Variable | None:

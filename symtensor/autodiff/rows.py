@@ -29,6 +29,8 @@ class Rows(Op):
     ``inputs[likes[j]]``; so has the result but for its first dimension, the number of rows, which may be 0.
     """
 
+    without = {"native": "it runs an inner graph, op by op"}
+
     def __init__(self, index: Variable, inputs: Sequence[Variable], outputs: Sequence[Variable],
                  likes: Sequence[int]) -> None:
         self.index = index

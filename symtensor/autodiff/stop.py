@@ -6,42 +6,19 @@ All compute their input unchanged; compiled programs do not contain them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from symtensor.autodiff.null import grad_undefined
-from symtensor.graph.op import Op, Shape, View
 from symtensor.graph.variable import Apply, Variable
-from symtensor.ops.convert import as_tensor_variable, int64_constant
+from symtensor.ops.identity import ViewOp
 
 __all__ = ["consider_constant", "disconnected_grad", "grad_clip", "grad_scale", "undefined_grad", "zero_grad"]
 
 
-class GradientGate(Op):
-    """The identity on tensors, a view; subclasses say what becomes of the cotangent."""
-
-    __props__: ClassVar[tuple[str, ...]] = ()
-    view_map = {0: [0]}
-
-    def make_node(self, x: Any) -> Apply:
-        x = as_tensor_variable(x)
-        return Apply(self, [x], [x.type.make_variable()])
-
-    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
-        outputs[0][0] = inputs[0]
-
-    def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Shape]:  # type: ignore[override]
-        return [shapes[0]]
-
-    def view(self, node: Apply, shapes: Sequence[Shape], strides: Shape) -> View:
-        return View(int64_constant(0), strides)
-
-    def expand(self, x: Variable) -> Variable:
-        """The input itself: past differentiation nothing is left to say."""
-        return x
-
-
-class DisconnectedGrad(GradientGate):
+class DisconnectedGrad(ViewOp):
     """Nothing flows back, and the input counts as disconnected."""
+
+    __props__ = ()
 
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         return [None]
@@ -53,9 +30,11 @@ class DisconnectedGrad(GradientGate):
         return [[False]]
 
 
-class ZeroGrad(GradientGate):
+class ZeroGrad(ViewOp):
     """Zeros flow back: the input counts as connected."""
 
+    __props__ = ()
+
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         return [None]
 
@@ -63,9 +42,11 @@ class ZeroGrad(GradientGate):
         return [None]
 
 
-class UndefinedGrad(GradientGate):
+class UndefinedGrad(ViewOp):
     """What flows back is undefined: asking for it is an error."""
 
+    __props__ = ()
+
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         return [grad_undefined(self, 0, inputs[0])]
 
@@ -73,7 +54,7 @@ class UndefinedGrad(GradientGate):
         return [grad_undefined(self, 0, inputs[0])]
 
 
-class GradClip(GradientGate):
+class GradClip(ViewOp):
     """What flows back is clipped; forward derivatives pass unchanged, for the clip is a matter of the reverse
     sweep.
     """
@@ -96,7 +77,7 @@ class GradClip(GradientGate):
         return [tangents[0]]
 
 
-class GradScale(GradientGate):
+class GradScale(ViewOp):
     """What flows back is multiplied by a number."""
 
     __props__ = ("multiplier",)

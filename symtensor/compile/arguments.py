@@ -80,12 +80,12 @@ class Arguments:
             raise type(error)(f"{self.label}: argument {self._position(index)}: {error}") from None
         if not isinstance(array, np.ndarray):
             return array
-        if spec.mutable and isinstance(value, np.ndarray) and not value.flags.writeable:
+        flags = array.flags
+        if spec.mutable and not flags.writeable:
             raise ValueError(
                 f"{self.label}: argument {self._position(index)} is read-only, but the input was declared "
                 "mutable=True; pass a copy, or leave mutable out"
             )
-        flags = array.flags
         return array if flags.c_contiguous and flags.aligned else np.array(array, order="C", copy=True)
 
     def find(self, key: Any) -> int | None:

@@ -171,18 +171,16 @@ class Function:
         container, index = self._stored(key)
         if container is not None:
             with container.lock:
-                value = container.storage[0]
-                return value.copy() if isinstance(value, np.ndarray) else value
-        value = self.arguments.defaults[index]
-        return value.copy() if isinstance(value, np.ndarray) else value
+                return own(container.storage[0])
+        return own(self.arguments.defaults[index])
 
     def __setitem__(self, key: Any, value: Any) -> None:
         container, index = self._stored(key)
         if container is None:
-            self.arguments.defaults[index] = np.array(self.arguments.convert(index, value), copy=True)
+            self.arguments.defaults[index] = own(self.arguments.convert(index, value))
             self.arguments.required[index] = False
             return
-        new = np.array(container.type.filter(value), order="C", copy=True)
+        new = own(container.type.filter(value))
         with container.lock:
             container.storage[0] = new
 
@@ -241,7 +239,7 @@ class Function:
                 copies.append(container)
                 continue
             with container.lock:
-                copies.append(Container(container.type, np.array(container.storage[0], copy=True)))
+                copies.append(Container(container.type, own(container.storage[0])))
         return copies
 
     def _swap(self, swap: Mapping[Any, SharedVariable]) -> dict[Variable, SharedVariable]:
@@ -333,6 +331,12 @@ class InterpretedFunction(Function):
         return self._pack(results[:count])
 
 
+def own(value: Any) -> Any:
+    """A copy of a value that a function keeps; arrays become C-contiguous."""
+    return np.array(value, order="C", copy=True) if isinstance(value, np.ndarray) else (
+        value.copy() if hasattr(value, "copy") else value)
+
+
 def _default(spec: In) -> Any:
     """The value of an input that a call need not pass, as an array of its own; None where there is none."""
     if spec.value is None or stateful(spec):
@@ -354,7 +358,7 @@ def _filtered(spec: In, value: Any) -> Any:
     except TypeError as error:
         raise TypeError(f"In({spec.variable}): value: {error}") from None
     if not isinstance(found, np.ndarray):
-        return found
+        return found if spec.borrow else own(found)
     usable = found.flags.c_contiguous and found.flags.aligned and found.flags.writeable
     return found if spec.borrow and usable else np.array(found, order="C", copy=True)
 
@@ -367,6 +371,10 @@ def make_function(recipe: Recipe, mode: Mode, profile: Profile | None = None) ->
 
 def _new(maker: Maker, profile: Profile | None, name: str | None,
          containers: Sequence[Container] | None = None) -> Function:
+    if maker.compiled.dense is not None:
+        from symtensor.compile.compound import CompoundFunction
+
+        return CompoundFunction(maker, profile, name, containers)
     if maker.compiled.interpreter is not None:
         return InterpretedFunction(maker, profile, name, containers)
     from symtensor.compile.native import native_class  # loads the runtime: only who needs it waits for it

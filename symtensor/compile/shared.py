@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from symtensor.graph.shared import SharedVariable
-from symtensor.graph.types import DTYPES, TensorType, reject_masked
+from symtensor.graph.types import DTYPES, TensorType, as_ndarray, reject_masked
 from symtensor.graph.variable import Variable
+from symtensor.ops.sparse import SparseType, is_sparse_value
 from symtensor.ops.tensor_variable import TensorSharedVariable
 
 __all__ = ["shared"]
@@ -23,8 +24,8 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
 
     Parameters
     ----------
-    value : an array or a number. Its dtype is the variable's: ``shared(0)`` is int64, ``shared(1.0)``
-        float64.
+    value : a number, or an array of NumPy or any library with DLPack. Its dtype is the variable's: ``shared(0)``
+        is int64, ``shared(1.0)`` float64.
     name : for printing.
     strict, allow_downcast : what `set_value` takes: only arrays of the very dtype; values that lose
         precision.
@@ -43,7 +44,13 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
             f"shared: expected a value, got the symbolic variable {value}; pass .get_value() of a shared "
             "variable, or .eval() of an expression"
         )
-    if not isinstance(value, (np.ndarray, np.generic, numbers.Number)) and not hasattr(value, "__array__"):
+    value = as_ndarray(value)
+    if is_sparse_value(value):
+        from symtensor.ops.sparse_variable import SparseSharedVariable
+
+        kind = SparseType("csc" if value.format == "csc" else "csr", value.dtype)
+        return SparseSharedVariable(kind, value, name, strict=strict, allow_downcast=allow_downcast, borrow=borrow)
+    if not isinstance(value, (np.ndarray, np.generic, numbers.Number)):
         raise TypeError(
             f"shared: expected an array or a number, got {value!r} ({type(value).__name__}); convert it "
             "with np.asarray(value, dtype=...)"

@@ -6,7 +6,7 @@ required; each further method makes the op usable in more places.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from symtensor.graph.errors import NullTypeGradError
@@ -14,7 +14,7 @@ from symtensor.graph.trace import user_origin
 from symtensor.graph.types import Type
 from symtensor.graph.variable import Apply, Variable
 
-__all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators"]
+__all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators", "language"]
 
 Shape = tuple[Variable, ...]
 
@@ -32,14 +32,20 @@ class Kernel:
     size : number of iterations as a symbolic integer scalar, in terms of the shapes of the node's inputs and outputs,
         or None.
     support : C text at file level that the body needs (helper functions); identical texts are emitted once.
+    ranged : the body does iterations ``begin`` to ``end - 1`` itself, instead of one iteration ``i``.
+    work : how many elements of the inputs all iterations touch, as a symbolic integer scalar, where that is not all of
+        them: decides about threads.
     """
 
-    __slots__ = ("body", "size", "support")
+    __slots__ = ("body", "ranged", "size", "support", "work")
 
-    def __init__(self, body: str, size: Variable | None = None, support: str = "") -> None:
+    def __init__(self, body: str, size: Variable | None = None, support: str = "", ranged: bool = False,
+                 work: Variable | None = None) -> None:
         self.body = body
         self.size = size
         self.support = support
+        self.ranged = ranged
+        self.work = work
 
 
 class View:
@@ -66,6 +72,8 @@ class Op:
     broadcasts : the gradient terms of `L_op` may have the broadcast shape of all inputs; the differentiator sums
         them back to the input's shape.
     commutative : the order of the inputs does not matter; the rule matcher tries them all.
+    without : ``{aspect: why}``: what the op lacks on purpose (see `symtensor.ops.inventory`).
+    abstract : in a class itself: it is the base of ops, and none.
 
     >>> import numpy as np
     >>> import symtensor
@@ -89,6 +97,8 @@ class Op:
     may_overwrite: dict[int, tuple[int, ...]] = {}
     broadcasts: bool = False
     commutative: bool = False
+    without: ClassVar[Mapping[str, str]] = {}
+    abstract: ClassVar[bool] = False
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -208,6 +218,11 @@ evaluators: list[Callable[[Variable, Any], Any]] = []
 
 compilers: list[Callable[[Sequence[Variable], Sequence[Variable], Any], Callable[..., Sequence[Any]]]] = []
 """Makes a function of inputs and outputs in a mode, for `verify_grad`; the compiler puts itself here."""
+
+
+language: list[Callable[[str], Any]] = []
+"""Finds a function of the tensor language by its path (``"nlinalg.det"``), for what comes from NumPy; AttributeError
+where there is none. The language puts itself here."""
 
 
 def _as_variable(value: Any) -> Variable:

@@ -19,6 +19,7 @@ __all__ = [
     "INTEGER_DTYPES",
     "TensorType",
     "Type",
+    "as_ndarray",
     "complete_dtype",
     "is_complex",
     "is_continuous",
@@ -242,6 +243,7 @@ class TensorType(Type):
             given = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
             raise TypeError(f"expected an ndarray of dtype {self.dtype} (strict), got {given}")
         _reject_symbolic(value)
+        value = as_ndarray(value)
         try:
             array = np.asarray(value)
         except ValueError as error:
@@ -250,7 +252,7 @@ class TensorType(Type):
             raise TypeError(f"expected {self._words()}, got values of dtype {array.dtype}")
         if array.dtype == target or allow_downcast or np.can_cast(array.dtype, target, "safe"):
             return array.astype(target, copy=False)
-        is_python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__")
+        is_python = not isinstance(value, (np.ndarray, np.generic))
         if is_python and allow_downcast is None and self.dtype == config.floatX and array.dtype.kind in "biuf":
             return array.astype(target)
         if array.dtype.kind in "biu" and target.kind in "biufc" and (array.size == 0 or is_python):
@@ -305,6 +307,35 @@ def reject_masked(value: Any) -> None:
     """TypeError for a masked array with masked elements: tensors have no mask."""
     if isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.any(getattr(value, "mask", False)):
         raise TypeError("got a masked array, whose mask would be lost; pass array.filled(value)")
+
+
+_HOST_DEVICES = (1, 3, 11, 13)  # DLPack's numbers for memory that the CPU reads
+_DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm"}
+
+
+def as_ndarray(value: Any) -> Any:
+    """The array of another library's ``value`` (NumPy's ``__array__`` or DLPack) as an ndarray, over the same memory
+    where that library can share it; any other value as it is.
+
+    TypeError where it lies on another device, or the library does not give it away (a tensor that requires grad).
+
+    >>> as_ndarray(memoryview(b"ab")).nbytes
+    2
+    """
+    if isinstance(value, (np.ndarray, np.generic, int, float, list, tuple)):
+        return value
+    kind = type(value)
+    converts = hasattr(kind, "__array__") or hasattr(value, "__array_interface__")
+    if not converts and not hasattr(kind, "__dlpack__"):
+        return value
+    try:
+        device = int(value.__dlpack_device__()[0]) if hasattr(kind, "__dlpack_device__") else 1
+        if device in _HOST_DEVICES:
+            return np.asarray(value) if converts else np.from_dlpack(value)
+    except (TypeError, ValueError, RuntimeError, BufferError, AttributeError) as error:
+        raise TypeError(f"NumPy cannot read the {kind.__module__}.{kind.__name__}: {error}") from error
+    raise TypeError(f"the {kind.__module__}.{kind.__name__} lies on a device ({_DEVICE_NAMES.get(device, device)}) "
+                    "whose memory NumPy does not read; copy it to the CPU first")
 
 
 def _reject_symbolic(value: Any) -> None:

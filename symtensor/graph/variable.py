@@ -32,6 +32,7 @@ class Variable:
     """A typed symbolic value: an input (``owner`` is None) or output ``index`` of the node ``owner``."""
 
     __slots__ = ("__weakref__", "_origin", "_tag", "index", "name", "owner", "type")
+    __array_ufunc__: Any = None  # ``array * variable`` is the variable's to answer, never an array of objects
 
     type: Any
     owner: Apply | None
@@ -102,11 +103,15 @@ class Variable:
     def __complex__(self) -> complex:
         raise self._no_value("the complex value", "use .eval() for its value")
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self._no_value("the array", "use .eval() for its value; lists with variables become tensors through "
+                             "symtensor.tensor.stack")
+
     def __reduce__(self) -> Any:
         from symtensor.graph import walk  # a graph may be deeper than pickle's recursion: it goes as a flat list
 
         if self.owner is None:
-            return walk.make_leaf, (self.type, self.name, getattr(self, "data", None))
+            return walk.make_leaf, (self.type, self.name, self.data if isinstance(self, Constant) else None)
         return walk.unflatten_variable, walk.flatten_graph(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:

@@ -7,6 +7,7 @@ import pytest
 
 from symtensor import tensor as T
 from symtensor.autodiff.gradient import grad
+from symtensor.autodiff.stop import disconnected_grad
 from symtensor.graph.variable import Variable
 from symtensor.ops.create import Alloc, alloc
 from symtensor.ops.crossentropy import CrossentropySoftmax1Hot
@@ -16,8 +17,11 @@ from symtensor.ops.elementwise import add, clip, eq, int_div, lt, mul, neg, pow,
 from symtensor.ops.elementwise_compare import floor
 from symtensor.ops.elementwise_math import exp, log, log1p, logaddexp, sigmoid, softplus
 from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.ops.identity import ViewOp
 from symtensor.ops.index import Subtensor
 from symtensor.ops.join import Join
+from symtensor.ops.linalg import det, inv, slogdet
+from symtensor.ops.linalg_solve import cholesky, solve
 from symtensor.ops.reduce import SumTo
 from symtensor.ops.reshape import Reshape
 from symtensor.ops.shape import MakeVector, Shape, Shape_i, specify_shape
@@ -46,6 +50,13 @@ two, cast64 = np.full((4,), 2.0), ELEMENTWISE["cast{float64}"]
 P = Softmax(-1)(A)
 ROWS = T.arange(Y.shape[0])
 C = T.crossentropy_categorical_1hot if hasattr(T, "crossentropy_categorical_1hot") else T.nnet.categorical_crossentropy
+
+
+
+def positive():
+    """A positive definite matrix."""
+    return add(Dot()(A, A.T), T.eye(A.shape[0]))
+
 
 EXAMPLES = {
     "constant_folding": [lambda: add(V, exp(np.ones(4)))],
@@ -76,6 +87,7 @@ EXAMPLES = {
     "fill_to_alloc": [lambda: second(V, S), lambda: second(V, W)],
     "scalar_operand": [lambda: mul(V4, two), lambda: add(A, alloc(S, *A.shape))],
     "elementwise_of_alloc": [lambda: exp(alloc(S, 3, 4)), lambda: mul(S, Alloc()(1.5, V.shape[0]))],
+    "past_differentiation": [lambda: ViewOp()(A), lambda: disconnected_grad(exp(V))],
     "merge_dimshuffles": [lambda: DimShuffle(2, (1, 0))(DimShuffle(2, (1, 0))(A)), lambda: DimShuffle(1, (0,))(V),
                           lambda: dimshuffle(dimshuffle(V, 0, "x"), 1, 0)],
     "dimshuffle_of_alloc": [lambda: dimshuffle(alloc(S, 3, A.shape[0]), 1, "x", 0)],
@@ -89,7 +101,20 @@ EXAMPLES = {
     "item_of_made_vector": [lambda: Subtensor(("i",))(MakeVector("float64")(S, 1.5), -1)],
     "slice_of_alloc": [lambda: alloc(S, 3, 4)[1:]],
     "index_of_elementwise": [lambda: exp(A)[0], lambda: exp(A)[:, 2], lambda: mul(A, 2.0)[[0, 2]]],
-    "read_what_was_set": [lambda: T.set_subtensor(A[1], V)[1], lambda: T.set_subtensor(A[1:], 2.0)[1:]],
+    "read_what_was_set": [lambda: T.set_subtensor(A[1], V)[1], lambda: T.set_subtensor(A[1:], 2.0)[1:],
+                          lambda: T.inc_subtensor(alloc(np.float64(0), 3, 4)[1:], B[1:])[1:]],
+    "write_by_mask": [lambda: T.set_subtensor(A[A > 0], S), lambda: T.inc_subtensor(A[B > 0], 1.0),
+                      lambda: T.set_subtensor(A[:, V > 0], COL), lambda: T.inc_subtensor(A[COL[:, 0] > 0], V),
+                      lambda: T.inc_subtensor(A[B > 0], alloc(S, (B > 0).sum()))],
+    "scaled_scatter": [lambda: mul(0.5, T.inc_subtensor(alloc(np.float64(0), 3, 4)[[2, 0, 2]], B)),
+                       lambda: true_div(T.inc_subtensor(alloc(np.float64(0), 3, 4)[1:], S), 4.0),
+                       lambda: neg(T.inc_subtensor(alloc(np.float64(0), 3, 4)[:, 1], S))],
+    "add_scatter": [lambda: add(A, T.inc_subtensor(alloc(np.float64(0), *A.shape)[[2, 0, 2]], B)),
+                    lambda: sub(A, T.inc_subtensor(alloc(np.float64(0), *A.shape)[1:, 2], S)),
+                    lambda: add(A, T.inc_subtensor(alloc(np.float64(0), *A.shape)[1], V), B)],
+    "merge_row_updates": [
+        lambda: T.inc_subtensor(T.inc_subtensor(A[[2, 0, 2]], B)[Y.astype("uint8") % 3], V),
+        lambda: T.set_subtensor(T.set_subtensor(A[[2, 0, 2]], B)[np.int8([0, -1])], COL[1:])],
     "join_of_one": [lambda: Join(0)(A)],
     "reduce_ones": [lambda: COL.sum(axis=1), lambda: COL.max(axis=(0, 1)), lambda: I.dimshuffle("x", 0).sum(axis=0)],
     "reduce_dimshuffle": [lambda: A.T.sum(), lambda: dimshuffle(V, "x", 0).max()],
@@ -102,6 +127,11 @@ EXAMPLES = {
     "gradient_of_log_odds": [lambda: mul(sub(neg(true_div(A, sigmoid(B))), true_div(B, sigmoid(neg(B)))), sigmoid(B),
                                          sigmoid(neg(B))),
                              lambda: mul(true_div(A, sigmoid(neg(B))), 2.0, sigmoid(neg(B)), sigmoid(B))],
+    "gradient_of_log_of_sum_of_exp": [
+        lambda: mul(true_div(COL[:, 0], exp(A).sum(axis=1)).dimshuffle(0, "x"), exp(A)),
+        lambda: mul(true_div(S, exp(A).sum()), exp(A)),
+        lambda: grad(log(exp(W) + exp(V4)).sum(), W),
+    ],
     "log_of_sum_of_exp": [lambda: log(exp(A).sum(axis=1)), lambda: log(exp(A).sum())],
     "log_of_softmax": [lambda: log(Softmax(-1)(A)), lambda: log(Softmax(0)(A))],
     "exp_of_logsoftmax": [lambda: exp(LogSoftmax(-1)(A))],
@@ -122,6 +152,14 @@ EXAMPLES = {
     "gemm": [lambda: sub(A, mul(0.1, Dot()(Dot()(B, B.T), B))),
              lambda: add(mul(S, Dot()(Dot()(B, B.T), B)), mul(0.9, A)),
              lambda: add(Dot()(A, B.T), Dot()(B, A.T)), lambda: sub(neg(mul(S, 2.0, Dot()(A, B.T))), Dot()(A, A.T))],
+    "inverse_of_inverse": [lambda: inv(inv(positive()))],
+    "product_with_inverse": [
+        lambda: Dot()(inv(positive()), A), lambda: Dot()(A.T, inv(positive())),
+        lambda: Dot()(inv(positive()), COL[:, 0]), lambda: Dot()(COL[:, 0], inv(positive())),
+        lambda: T.batched_dot(inv(T.stack([positive()])), T.stack([A]))],
+    "log_of_det": [lambda: log(det(positive())), lambda: log(abs(det(-positive())))],
+    "det_of_cholesky": [lambda: det(cholesky(positive())), lambda: slogdet(cholesky(positive()))],
+    "solve_with_cholesky": [lambda: solve(cholesky(positive()), A), lambda: solve(cholesky(positive()).T, A)],
 }
 
 LOCAL = [rule for table in TABLES.values() for rule in table if rule.local is not None]
