@@ -31,9 +31,9 @@ from symtensor.ops.reshape import swapaxes
 from symtensor.ops.shape import shape_i, shape_of
 from symtensor.ops.triangle import diagonal, eye
 
-__all__ = ["LU_C", "SOLVE_C", "Det", "MatrixInverse", "MatrixOp", "SLogDet", "adjoint", "as_matrix", "column",
-           "det", "diagonal_of", "given", "inv", "logdet", "per_matrix", "products", "row", "slogdet", "stack_c",
-           "with_diagonal"]
+__all__ = ["LU_C", "NO_CONVERGENCE", "SOLVE_C", "Det", "MatrixInverse", "MatrixOp", "SLogDet", "adjoint", "as_matrix",
+           "column", "det", "diagonal_of", "given", "inv", "logdet", "per_matrix", "products", "row", "slogdet",
+           "stack_c", "with_diagonal"]
 
 _REAL = {"complex64": "float32", "complex128": "float64"}
 
@@ -129,6 +129,10 @@ RT->release(memory);"""
 """``x``, n by k, becomes the solution, given the factors."""
 
 
+NO_CONVERGENCE = "has no result, for the iteration does not converge: look for nan and inf in it"
+"""The `MatrixOp.trouble` of iterative methods."""
+
+
 class MatrixOp(Op):
     """An op on a stack of matrices: a subclass says what its results are, and what NumPy computes them.
 
@@ -194,7 +198,7 @@ class MatrixOp(Op):
                     try:
                         function(*(array[at] for array in arrays))
                     except np.linalg.LinAlgError as error:
-                        raise self.failure(node, "ST_VALUE", (number, arrays[0].shape[-2])) from error
+                        raise self.failure(node, "ST_VALUE", (number, *arrays[0].shape[-2:])) from error
                 raise
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -209,13 +213,15 @@ class MatrixOp(Op):
         return np.linalg.LinAlgError(f"{self.name}: square matrices are expected, got {dims[0]} by {dims[1]}")
 
     def failure(self, node: Apply, code: str, values: Sequence[int]) -> Exception:
-        """The words of a failure: values are the two dimensions, or (number of the matrix, its rows)."""
+        """The words of a failure: values are the two dimensions, or (number of the matrix, its rows,
+        its columns where it need not be square)."""
         if code == "ST_SHAPE":
             return self._shapes(values)
         if values[0] < 0:
             return MemoryError(f"{self.name}: no memory for the factors of a matrix")
         which = f" number {values[0]} of the stack" if node.inputs[0].type.ndim > 2 else ""
-        return np.linalg.LinAlgError(f"{self.name}: the matrix{which} ({values[1]} by {values[1]}) {self.trouble}")
+        dims = f"({values[1]} by {values[1 if self.square else 2]})"
+        return np.linalg.LinAlgError(f"{self.name}: the matrix{which} {dims} {self.trouble}")
 
     def stack_kernel(self, node: Apply, body: str) -> Kernel:
         """The kernel with one matrix for each iteration: ``body`` after `stack_c`, with ``{kind}`` replaced."""
@@ -355,7 +361,8 @@ def slogdet(a: Any) -> list[Variable]:
 
 
 def logdet(a: Any) -> Variable:
-    """The logarithms of the determinants; nan where one is negative.
+    """The logarithms of the determinants of the square matrices of a stack; nan where one is negative, -inf where it
+    is 0. LinAlgError where a matrix is not square.
 
     >>> import numpy as np
     >>> from symtensor import tensor as T

@@ -27,6 +27,7 @@ from symtensor.ops.index import getitem
 from symtensor.ops.join import join
 from symtensor.ops.linalg import (
     LU_C,
+    NO_CONVERGENCE,
     MatrixOp,
     adjoint,
     as_matrix,
@@ -203,6 +204,7 @@ class Eig(MatrixOp):
     """Eigenvalues and right eigenvectors (Theano's op); see `eig`."""
 
     without = {"native": "a host call: LAPACK through NumPy"}
+    trouble = NO_CONVERGENCE
 
     def results(self, m: Any, n: Any, k: Any) -> list[tuple[str, tuple[Any, ...]]]:
         return [("complex", (n,)), ("complex", (m, n))]
@@ -225,7 +227,8 @@ class Eig(MatrixOp):
 
 def eig(a: Any) -> list[Variable]:
     """``[w, v]``: eigenvalues and right eigenvectors (columns of unit length) of the square matrices of a stack, as
-    ``numpy.linalg.eig`` (Theano's ``nlinalg.eig``). Both are always complex: the dtype cannot depend on the values."""
+    ``numpy.linalg.eig`` (Theano's ``nlinalg.eig``). Both are always complex: the dtype cannot depend on the values.
+    LinAlgError where the iteration does not converge, as of nan."""
     result: list[Variable] = Eig()(a)
     return result
 
@@ -234,6 +237,7 @@ class Eigh(MatrixOp):
     """Eigenvalues and eigenvectors of Hermitian matrices (Theano's op); see `eigh`."""
 
     without = {"native": "a host call: LAPACK through NumPy"}
+    trouble = NO_CONVERGENCE
 
     __props__ = ("UPLO",)
 
@@ -274,7 +278,7 @@ def eigh(a: Any, UPLO: str = "L") -> list[Variable]:
 
 def eigvalsh(a: Any, b: Any = None, lower: bool = True) -> Variable:
     """The eigenvalues of Hermitian matrices, or those ``w`` with ``a v = w b v`` where ``b``, positive definite, is
-    given (Theano's ``slinalg.eigvalsh``). Only the lower, or else the upper, triangles are read."""
+    given (Theano's ``slinalg.eigvalsh``). Only the lower triangles are read, the upper ones if not ``lower``."""
     a = as_matrix("eigvalsh", a)
     if b is None:
         return eigh(a, "L" if lower else "U")[0]
@@ -292,6 +296,7 @@ class SVD(MatrixOp):
     """Singular values and vectors (Theano's op); see `svd`."""
 
     without = {"native": "a host call: LAPACK through NumPy"}
+    trouble = NO_CONVERGENCE
 
     __props__ = ("full_matrices", "compute_uv")
     square = False
@@ -345,5 +350,9 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
     ``numpy.linalg.svd`` (Theano's ``nlinalg.svd``); the values alone where not ``compute_uv``.
 
     With ``full_matrices``, ``u`` and ``vh`` are square; otherwise they have as many columns and rows as values.
+    LinAlgError where the iteration does not converge, as of nan.
+
+    >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False).eval()
+    array([4., 3.])
     """
     return SVD(full_matrices, compute_uv)(a)

@@ -19,9 +19,10 @@ from symtensor.ops.dimshuffle import dimshuffle, pad_left
 from symtensor.ops.dot import BLAS_TYPES
 from symtensor.ops.elementwise import abs_, add, cast, eq, mul, neg, neq, pow, sqr, sub, switch
 from symtensor.ops.elementwise_math import sqrt
+from symtensor.ops.identity import CheckAndRaise
 from symtensor.ops.index import getitem
 from symtensor.ops.join import join
-from symtensor.ops.linalg import MatrixOp, adjoint, as_matrix, inv, products
+from symtensor.ops.linalg import NO_CONVERGENCE, MatrixOp, adjoint, as_matrix, inv, products
 from symtensor.ops.linalg_factor import svd
 from symtensor.ops.linalg_solve import solve
 from symtensor.ops.reduce import max as max_
@@ -45,6 +46,7 @@ class MatrixPinv(MatrixOp):
 
     __props__ = ("rcond",)
     square = False
+    trouble = NO_CONVERGENCE
     name = "pinv"
 
     def __init__(self, rcond: float | None = None) -> None:
@@ -86,6 +88,7 @@ class Lstsq(MatrixOp):
 
     __props__ = ("rcond",)
     square = False
+    trouble = NO_CONVERGENCE
 
     def __init__(self, rcond: float | None = None) -> None:
         self.rcond = rcond if rcond is None else float(rcond)
@@ -145,7 +148,8 @@ class Lstsq(MatrixOp):
 
 def lstsq(a: Any = None, b: Any = None, rcond: Any = None) -> Any:
     """``[x, residuals, rank, s]``: the least-squares solution of ``dot(a, x) == b`` for a matrix ``a`` and a vector or
-    matrix ``b``, as ``numpy.linalg.lstsq``. Without arguments this function: Theano wrote ``lstsq()(a, b, rcond)``.
+    matrix ``b``, as ``numpy.linalg.lstsq``. Called without arguments, it returns itself, as
+    Theano wrote ``lstsq()(a, b, rcond)``. Takes no stacks; TypeError for them.
 
     Only ``x`` has a gradient: that of ``dot(pinv(a), b)``.
     """
@@ -166,11 +170,10 @@ class Expm(MatrixOp):
     def value(self, a: Any) -> Any:
         """Scaling, the Pade approximant of degree 13, squaring: Higham, "The scaling and squaring method for the matrix
         exponential revisited" (2005)."""
-        size = float(np.abs(a).sum(-2).max(initial=0))
-        if not math.isfinite(size):
-            return np.full_like(a, np.nan)
-        halvings = max(0, math.ceil(math.log2(size / 5.371920351148152))) if size else 0
-        a = a.astype("complex128" if np.iscomplexobj(a) else "float64") / 2.0**halvings
+        size = np.abs(a).sum(-2).max(-1, initial=0)[..., None, None]
+        finite = np.isfinite(size)
+        halvings = np.maximum(np.ceil(np.log2(np.where(finite, size, 0) / 5.371920351148152)), 0)
+        a = np.where(finite, a, 0).astype("complex128" if np.iscomplexobj(a) else "float64") / 2.0**halvings
         a2 = a @ a
         powers = [np.broadcast_to(np.eye(a.shape[-1]), a.shape), a2, a2 @ a2]
         powers.append(powers[2] @ a2)
@@ -178,9 +181,9 @@ class Expm(MatrixOp):
             _PADE[2 * k + shift] * powers[k - 3] for k in range(4, 7)) for shift in (1, 0))
         odd = a @ odd
         result = np.linalg.solve(even - odd, even + odd)
-        for _ in range(halvings):
-            result = result @ result
-        return result
+        for turn in range(int(halvings.max(initial=0))):
+            result = np.where(turn < halvings, result @ result, result)
+        return np.where(finite, result, np.nan)
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:
@@ -242,10 +245,14 @@ def matrix_power(M: Any, n: int) -> Variable:
     x = as_tensor_variable(M)
     if x.type.ndim < 2 or (None not in x.type.shape[-2:] and x.type.shape[-2] != x.type.shape[-1]):
         raise np.linalg.LinAlgError(f"matrix_power: square matrices are expected, got {x} of type {x.type}")
+    square = d.equal(*shape_of(x)[-2:])
+    check = CheckAndRaise(np.linalg.LinAlgError, "matrix_power: square matrices are expected")
+    x = check(x, square)
     if n < 0:
         return matrix_power(inv(x), -n)
     if n == 0:
-        return add(zeros_like(x), eye(shape_i(x, x.type.ndim - 1), dtype=x.type.dtype))
+        whole: Variable = check(add(zeros_like(x), eye(shape_i(x, x.type.ndim - 1), dtype=x.type.dtype)), square)
+        return whole
     result: Variable | None = None
     while n:
         if n % 2:
@@ -257,7 +264,7 @@ def matrix_power(M: Any, n: int) -> Variable:
 
 def tensorinv(a: Any, ind: int = 2) -> Variable:
     """The inverse with respect to ``tensordot(a, b, ind)``, as ``numpy.linalg.tensorinv``: the product of the first
-    ``ind`` dimensions of ``a`` is that of the others."""
+    ``ind`` dimensions of ``a`` is that of the others. LinAlgError where the matrix so made is singular."""
     a = as_tensor_variable(a)
     if not 0 < ind < max(a.type.ndim, 2):
         raise ValueError(f"tensorinv: ind is at least 1 and less than the {a.type.ndim} dimensions, got {ind}")

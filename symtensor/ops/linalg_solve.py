@@ -40,6 +40,14 @@ def fold_lower(g: Variable) -> Variable:
     return half_diagonal(tril(add(g, adjoint(g))))
 
 
+def _lower_factor(x: Any) -> Any:
+    """NumPy's factor; LinAlgError also where nan is in a matrix, as LAPACK sees it."""
+    factor = np.linalg.cholesky(x)
+    if np.isnan(np.diagonal(factor, axis1=-2, axis2=-1)).any():
+        raise np.linalg.LinAlgError("a matrix has nan")
+    return factor
+
+
 class Cholesky(MatrixOp):
     """The Cholesky factors of positive definite matrices (Theano's op); see `cholesky`."""
 
@@ -61,7 +69,7 @@ class Cholesky(MatrixOp):
 
     def value(self, x: Any) -> Any:
         try:
-            return np.linalg.cholesky(x)
+            return _lower_factor(x)
         except np.linalg.LinAlgError:
             if self.on_error == "raise":
                 raise
@@ -190,7 +198,7 @@ class Solve(MatrixOp):
 
     def value(self, a: Any, b: Any) -> Any:  # type: ignore[override]
         if self.A_structure == "positive_definite":
-            factor = np.linalg.cholesky(a)  # reads the lower triangle
+            factor = _lower_factor(a)
             turned = np.conj(np.swapaxes(factor, -1, -2))
             return np.linalg.solve(turned, np.linalg.solve(factor, b))
         if self.A_structure == "triangular":
@@ -270,7 +278,11 @@ def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False,
     """The solutions of systems with triangular matrices, as ``scipy.linalg.solve_triangular``; stacks as in `solve`.
 
     ``trans`` is 0 or "N" for ``a x = b``, 1 or "T" for ``a^T x = b``, 2 or "C" for ``a^H x = b``; ``lower`` says which
-    triangle of ``a`` is read. LinAlgError where there is a 0 on the diagonal, unless ``unit_diagonal``.
+    triangle of ``a`` is read. LinAlgError where there is a 0 on the diagonal, unless ``unit_diagonal``, which takes the
+    diagonal for ones.
+
+    >>> solve_triangular([[1.0, 2.0], [0.0, 1.0]], [1.0, 1.0]).eval()
+    array([-1.,  1.])
     """
     if trans not in (0, 1, 2, "N", "T", "C"):
         raise ValueError(f"solve_triangular: trans is 0, 1, 2, 'N', 'T' or 'C', got {trans!r}")
@@ -292,7 +304,8 @@ def solve_upper_triangular(a: Any, b: Any) -> Variable:
 
 
 def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Variable:
-    """The solutions of systems given the Cholesky factors ``(c, lower)`` of their matrices, as SciPy's."""
+    """The solutions of systems given the Cholesky factors ``(c, lower)`` of their matrices, as SciPy's; ``b`` as in
+    `solve`."""
     c, lower = c_and_lower
     first, second = (0, 2) if lower else (2, 0)
     return solve_triangular(c, solve_triangular(c, b, first, lower), second, lower)

@@ -21,6 +21,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant, static_value
+from symtensor.ops.shape import specify_shape
 
 __all__ = ["PHILOX", "RandomBits", "RandomOp", "checked_state", "key_of", "philox", "random_state_type"]
 
@@ -301,4 +302,4 @@ def checked_state(state: Any) -> Variable:
     if not random_state_type.accepts(variable.type) and (variable.type.dtype, variable.type.ndim) != ("uint64", 1):
         raise TypeError(f"a random state is a uint64 vector of two elements (key and counter), got {variable} of type "
                         f"{variable.type}; make it with RandomStreams, or random_state_type()")
-    return variable
+    return variable if variable.type.shape == (2,) else specify_shape(variable, (2,))

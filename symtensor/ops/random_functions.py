@@ -24,17 +24,19 @@ from symtensor.graph.types import complete_dtype, is_float, is_integer, upcast
 from symtensor.graph.variable import Constant, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, constant, int64_constant, static_value
-from symtensor.ops.create import alloc, arange
+from symtensor.ops.create import alloc
 from symtensor.ops.cumulative import cumsum
-from symtensor.ops.dimshuffle import dimshuffle, pad_left
-from symtensor.ops.elementwise import cast, minimum, neq, sub, switch, true_div, trunc
-from symtensor.ops.elementwise_math import log, number_like
+from symtensor.ops.dimshuffle import pad_left
+from symtensor.ops.elementwise import cast, ge, gt, minimum, neq, sub, switch, true_div, trunc
+from symtensor.ops.elementwise_math import log, number_like, sigmoid
 from symtensor.ops.identity import CheckAndRaise
 from symtensor.ops.index import getitem
+from symtensor.ops.index_advanced import take_along_axis
 from symtensor.ops.random import RandomBits, checked_state
 from symtensor.ops.random_math import normal_quantile, random_below
 from symtensor.ops.random_sample import Multinomial, RandomSample
 from symtensor.ops.reduce import all as all_
+from symtensor.ops.reduce import sum as sum_
 from symtensor.ops.reshape import reshape
 from symtensor.ops.shape import Shape_i, broadcast_shape, shape_dims, shape_of, specify_shape
 from symtensor.ops.sort import argsort, searchsorted
@@ -209,24 +211,25 @@ def gamma(random_state: Any, size: Any = None, shape: Any = 1.0, scale: Any = 1.
 def beta(random_state: Any, size: Any = None, a: Any = 1.0, b: Any = 1.0, ndim: int | None = None,
          dtype: Any = None) -> Draw:
     """Beta with mean ``a / (a + b)``, as a quotient of gamma numbers. There is no gradient by ``a`` and ``b``."""
-    dtype, _, (a, b) = _floats("beta", dtype, a, b)
+    dtype, _, given = _floats("beta", dtype, a, b)
+    a, b = (_typed(_require("beta", "a and b must be above 0", v, lambda x: x > 0), "float64") for v in given)
     g = _Generator(random_state, "beta", size, ndim, a, b)
-    x, y = g.sample("gamma", "float64", a), g.sample("gamma", "float64", b)
-    return _drawn(g, x / (x + y), dtype)
+    # in logarithms: for small parameters both gamma numbers would underflow
+    x, y = (log(g.sample("gamma", "float64", v + 1)) + log(g.bits("float64", "positive")) / v for v in (a, b))
+    return _drawn(g, sigmoid(x - y), dtype)
 
 
-# -- whole numbers -----------------------------------------------------------------------------------------------------
+# -- whole numbers, orders ---------------------------------------------------------------------------------------------
 
 
-def _chance(p: Any) -> Any:
-    return (p >= 0) & (p <= 1)
+_CHANCE: Any = ("p must be from 0 to 1", lambda p: (p >= 0) & (p <= 1))
 
 
 def bernoulli(random_state: Any, size: Any = None, p: Any = 0.5, ndim: int | None = None, dtype: Any = "int64") -> Draw:
     """1 with probability ``p``, else 0: by 32 bits, which meet p to 2**-25, or by 64 for a float64 variable ``p``."""
     p = as_tensor_variable(p)
     work = "float64" if p.type.dtype == "float64" and not isinstance(p, Constant) else "float32"
-    p = _typed(_require("bernoulli", "p must be from 0 to 1", p, _chance), work)
+    p = _typed(_require("bernoulli", _CHANCE[0], p, _CHANCE[1]), work)
     g = _Generator(random_state, "bernoulli", size, ndim, p)
     return _drawn(g, g.bits(work, "positive") <= p, complete_dtype(dtype))
 
@@ -245,14 +248,14 @@ def binomial(random_state: Any, size: Any = None, n: Any = 1, p: Any = 0.5, ndim
         return bernoulli(random_state, size, p, ndim, dtype)
     p = as_tensor_variable(p)
     n = _require("binomial", "n must not be negative", n, lambda x: x >= 0)
-    p = _require("binomial", "p must be from 0 to 1", p, _chance)
+    p = _require("binomial", _CHANCE[0], p, _CHANCE[1])
     g = _Generator(random_state, "binomial", size, ndim, n, p)
     return _drawn(g, g.sample("binomial", "int64", n, p), complete_dtype(dtype))
 
 
 def poisson(random_state: Any, size: Any = None, lam: Any = None, ndim: int | None = None,
             dtype: Any = "int64") -> Draw:
-    """Poisson with mean ``lam``, at most 1e15."""
+    """Poisson with mean ``lam``, at least 0 and at most 1e15; without ``lam``, 1."""
     lam = as_tensor_variable(1.0 if lam is None else lam)
     lam = _require("poisson", "lam must not be negative", lam, lambda x: x >= 0)
     g = _Generator(random_state, "poisson", size, ndim, lam)
@@ -283,7 +286,7 @@ def _less_one(high: Any) -> Any:
 
 def integers(random_state: Any, low: Any, high: Any = None, size: Any = None, ndim: int | None = None,
              dtype: Any = "int64") -> Draw:
-    """Integers from ``low``, or 0, to ``high``, which is not included: as NumPy's generators have them."""
+    """Integers from ``low`` to ``high - 1``, or from 0 to ``low - 1``; the size comes last, as NumPy has it."""
     low, high = (0, low) if high is None else (low, high)
     return random_integers(random_state, size, low, _less_one(high), ndim, dtype)
 
@@ -315,11 +318,8 @@ def multinomial(random_state: Any, size: Any = None, n: Any = 1, pvals: Any = (0
     return _drawn(g, counts if wanted == 1 else reshape(counts, (*g.dims, lead[-1]), ndim=wanted + 1), kind)
 
 
-# -- orders ------------------------------------------------------------------------------------------------------------
-
-
 def permutation(random_state: Any, size: Any = None, n: Any = 1, ndim: int | None = None, dtype: Any = "int64") -> Draw:
-    """Permutations of 0 to n - 1, of shape (*size, n): the order of n random numbers."""
+    """Permutations of 0 to n - 1, of shape (*size, n); without ``size`` one, a vector."""
     g = _Generator(random_state, "permutation", () if size is None else size, ndim)
     (length,) = shape_dims(n, "permutation", 1)
     return _drawn(g, argsort(g.bits("uint64", dims=(*g.dims, length))), complete_dtype(dtype))
@@ -332,27 +332,27 @@ def shuffle_row_elements(random_state: Any, input: Any) -> Draw:
         raise TypeError("shuffle_row_elements: the input is a scalar, which has no rows")
     dims = shape_of(x)
     state, order = permutation(random_state, dims[:-1], dims[-1], x.type.ndim - 1)
-    if x.type.ndim == 1:
-        return state, getitem(x, order)
-    width, rows = dims[-1], d.product(dims[:-1])
-    flat, places = reshape(x, (rows, width), ndim=2), reshape(order, (rows, width), ndim=2)
-    return state, reshape(getitem(flat, (dimshuffle(arange(rows), (0, "x")), places)), dims, ndim=x.type.ndim)
+    return state, take_along_axis(x, order, -1)
 
 
-def _race(g: _Generator, p: Variable) -> Variable:
-    """The categories of each row in the order of exponential waiting times with rates ``p``, which is that of drawing
-    without replacement (P. Efraimidis and P. Spirakis, Information Processing Letters 97, 2006)."""
-    return argsort(true_div(-log(g.bits("float64", "positive", shape_of(p))), cast(p, "float64")))
-
-
-def _first(op: str, order: Any, count: Any) -> Any:
-    """The first ``count`` of each row, where there are as many."""
-    enough = d.at_most(count, shape_of(order)[-1])
-    message = f"{op}: without replacement there are no more samples than elements"
-    if isinstance(enough, Constant) and not enough.data:
+def _first(op: str, order: Any, count: Any, chances: Any = None) -> Any:
+    """The first ``count`` of each row, where there are as many (of a chance above 0)."""
+    enough = [d.at_most(count, shape_of(order)[-1])]
+    message = f"{op}: without replacement there are no more samples than elements of a chance above 0"
+    if isinstance(enough[0], Constant) and not enough[0].data:
         raise ValueError(f"{message}: {static_value(count)} of {static_value(shape_of(order)[-1])}")
-    order = order if isinstance(enough, Constant) else CheckAndRaise(ValueError, message)(order, enough)
+    if chances is not None:
+        enough.append(all_(ge(sum_(cast(gt(chances, 0), "int64"), axis=-1), count)))
+    order = CheckAndRaise(ValueError, message)(order, *(test for test in enough if not isinstance(test, Constant)))
     return getitem(order, (..., slice(None, count)))
+
+
+def _race(op: str, g: _Generator, p: Variable, count: Any) -> Variable:
+    """``count`` categories of each row in the order of exponential waiting times with rates ``p``, which is that of
+    drawing without replacement (P. Efraimidis and P. Spirakis, Information Processing Letters 97, 2006)."""
+    p = _require(op, "chances must not be negative", p, lambda x: x >= 0, tensors=True)
+    waits = true_div(-log(g.bits("float64", "positive", shape_of(p))), cast(p, "float64"))
+    return _first(op, argsort(waits), count, p)
 
 
 def multinomial_wo_replacement(random_state: Any, size: Any = None, n: Any = 1, pvals: Any = None,
@@ -364,7 +364,7 @@ def multinomial_wo_replacement(random_state: Any, size: Any = None, n: Any = 1, 
     if size is not None:
         raise ValueError("multinomial_wo_replacement: there is one sample for each row of pvals; leave size=None")
     g = _Generator(random_state, "multinomial_wo_replacement", (), None)
-    return _drawn(g, _first("multinomial_wo_replacement", _race(g, pvals), n), complete_dtype(dtype))
+    return _drawn(g, _race("multinomial_wo_replacement", g, pvals, n), complete_dtype(dtype))
 
 
 def choice(random_state: Any, size: Any = None, a: Any = 2, replace: bool = True, p: Any = None,
@@ -374,7 +374,7 @@ def choice(random_state: Any, size: Any = None, a: Any = 2, replace: bool = True
 
     Without ``size`` a single one. ``dtype`` is that of indices; elements of a vector keep theirs.
     """
-    chances = None if p is None else as_tensor_variable(p)
+    chances: Any = None if p is None else as_tensor_variable(p)
     if a is None and chances is None:
         raise TypeError("choice: give a (an integer or a vector), or the chances p")
     a = shape_of(chances)[-1] if a is None else as_tensor_variable(a)
@@ -383,15 +383,17 @@ def choice(random_state: Any, size: Any = None, a: Any = 2, replace: bool = True
     (count,) = shape_of(a) if a.type.ndim else shape_dims(a, "choice")
     g = _Generator(random_state, "choice", () if size is None else size, ndim)
     chances = chances if chances is None else specify_shape(chances, (count,))
-    if not replace:
-        if chances is None:
-            g.state, order = permutation(g.state, None, count)
-        else:
-            order = _race(g, chances)
-        found = reshape(_first("choice", order, d.product(g.dims)), g.dims, ndim=len(g.dims))
+    number = d.product(g.dims)
+    if not replace and chances is None:
+        g.state, order = permutation(g.state, None, count)
+        found = reshape(_first("choice", order, number), g.dims, ndim=len(g.dims))
+    elif not replace:
+        found = reshape(_race("choice", g, chances, number), g.dims, ndim=len(g.dims))
     elif chances is None:
+        count = _require("choice", "a must be at least 1, or a vector that is not empty", count, lambda x: x > 0)
         g.state, found = integers(g.state, count, None, g.dims, len(g.dims))
     else:
+        chances = _require("choice", "p must not be negative", chances, lambda x: x >= 0, tensors=True)
         sums: Any = cumsum(cast(chances, "float64"))
         sums = _require("choice", "p must sum to 1 (within 0.001)", sums, lambda x: abs(x[-1] - 1) < 1e-3, tensors=True)
         found = minimum(searchsorted(sums, g.bits("float64", "unit") * sums[-1], "right"), sub(count, 1))

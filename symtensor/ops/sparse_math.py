@@ -218,7 +218,8 @@ def structured_monoid(tensor_op: Callable[..., Any]) -> Callable[[Callable[..., 
 
 
 def structured(name: str, tensor_op: Callable[..., Any], doc: str = "") -> Callable[..., Variable]:
-    """The function of a sparse matrix, and further scalars, that applies ``tensor_op`` to the stored elements."""
+    """The function of a sparse matrix, and further scalars, that applies ``tensor_op`` to the stored elements: to each
+    of several that are stored at the same position, as in Theano."""
 
     def apply(x: Any, *args: Any) -> Variable:
         x = as_sparse_variable(x)
@@ -229,7 +230,8 @@ def structured(name: str, tensor_op: Callable[..., Any], doc: str = "") -> Calla
         return with_data(x, tensor_op(csm_properties(x)[0], *scalars))
 
     apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = doc or f"``{getattr(tensor_op, 'name', name)}`` of the stored elements."
+    what = f"``{getattr(tensor_op, 'name', name)}`` of the stored elements."
+    apply.__doc__ = doc or f"{what} `ensure_sorted_indices` first adds up those at one position."
     return apply
 
 
@@ -339,7 +341,8 @@ def _comparison(name: str) -> Callable[[Any, Any], Variable]:
         return remove0(with_data(union, ew.cast(function(lookup(x, where), lookup(y, where)), "uint8")))
 
     compare.__name__ = name
-    compare.__doc__ = f"{function.__doc__.strip()} As uint8: sparse where both operands are, else dense."
+    doc = function.__doc__.strip().replace(", as bool", "")
+    compare.__doc__ = f"{doc} Of dtype uint8, sparse where both operands are, else dense."
     return compare
 
 

@@ -49,6 +49,12 @@ class MRG_RandomStreams(RandomStreams):
         """`guess_n_streams`."""
         return guess_n_streams(size)
 
+    def gen(self, op: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `RandomStreams.gen`; the sample's state is also its ``rstate``, as Theano named it here."""
+        sample = super().gen(op, *args, **kwargs)
+        sample.rstate = sample.rng
+        return sample
+
     def choice(self, size: Any = 1, a: Any = None, replace: bool = True, p: Any = None, ndim: int | None = None,
                dtype: Any = "int64", nstreams: Any = None) -> Any:
         """`RandomStreams.choice`; for a matrix ``p`` and without replacement ``size`` categories of each row."""

@@ -59,6 +59,7 @@ def matrix(format: str, name: str | None = None, dtype: Any = None) -> Variable:
 
 
 csr_matrix, csc_matrix = partial(matrix, "csr"), partial(matrix, "csc")
+csr_matrix.__doc__ = csc_matrix.__doc__ = "``csr_matrix(name, dtype)``, ``csc_matrix(name, dtype)``: see `matrix`."
 csr_fmatrix, csc_fmatrix = SparseType("csr", "float32"), SparseType("csc", "float32")
 csr_dmatrix, csc_dmatrix = SparseType("csr", "float64"), SparseType("csc", "float64")
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from symtensor.graph.variable import Variable
+from symtensor.ops import random_functions as dense
 from symtensor.ops.random import key_of, random_state_type
-from symtensor.ops.random_functions import binomial, multinomial, poisson
 from symtensor.ops.sparse import SparseType, as_sparse_variable, csm_properties
 from symtensor.ops.sparse_math import csc_from_dense, csr_from_dense, dense_from_sparse, with_data
 from symtensor.ops.sparse_select import sampling_dot
 from symtensor.ops.tensor_variable import TensorSharedVariable
 
-__all__ = ["Binomial", "Multinomial", "Poisson", "sampling_dot", "seed"]
+__all__ = ["Binomial", "Multinomial", "Poisson", "csc_dbinomial", "csc_fbinomial", "csr_dbinomial", "csr_fbinomial",
+           "multinomial", "poisson", "sampling_dot", "seed"]
 
 _next = [key_of(None)]
 
@@ -44,7 +45,7 @@ class Poisson:
 
     def __call__(self, x: Any) -> Variable:
         x = as_sparse_variable(x)
-        return with_data(x, _draw(poisson, lam=csm_properties(x)[0], dtype=x.type.dtype))
+        return with_data(x, _draw(dense.poisson, lam=csm_properties(x)[0], dtype=x.type.dtype))
 
 
 class Binomial:
@@ -55,7 +56,7 @@ class Binomial:
 
     def __call__(self, n: Any, p: Any, shape: Any) -> Variable:
         make = csr_from_dense if self.type.format == "csr" else csc_from_dense
-        return make(_draw(binomial, size=shape, n=n, p=p, ndim=2, dtype=self.type.dtype))
+        return make(_draw(dense.binomial, size=shape, n=n, p=p, ndim=2, dtype=self.type.dtype))
 
 
 class Multinomial:
@@ -64,5 +65,10 @@ class Multinomial:
 
     def __call__(self, n: Any, p: Any) -> Variable:
         p = as_sparse_variable(p)
-        drawn = _draw(multinomial, n=n, pvals=dense_from_sparse(p), dtype=p.type.dtype)
+        drawn = _draw(dense.multinomial, n=n, pvals=dense_from_sparse(p), dtype=p.type.dtype)
         return csr_from_dense(drawn) if p.type.format == "csr" else csc_from_dense(drawn)
+
+
+poisson, multinomial = Poisson(), Multinomial()
+csr_fbinomial, csc_fbinomial, csr_dbinomial, csc_dbinomial = (
+    Binomial(format, dtype) for dtype in ("float32", "float64") for format in ("csr", "csc"))

@@ -7,9 +7,8 @@
 array([4, 4, 6])
 """
 
-from symtensor.ops.random import random_state_type
 from symtensor.tensor.raw_random import *  # noqa: F403
 from symtensor.tensor.raw_random import __all__ as _functions
 from symtensor.tensor.shared_randomstreams import RandomState, RandomStateSharedVariable, RandomStreams
 
-__all__ = ["RandomState", "RandomStateSharedVariable", "RandomStreams", "random_state_type", *_functions]
+__all__ = ["RandomState", "RandomStateSharedVariable", "RandomStreams", *_functions]

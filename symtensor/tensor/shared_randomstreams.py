@@ -22,6 +22,14 @@ class RandomState(np.ndarray[Any, np.dtype[np.uint64]]):
         """Start the stream of ``seed`` from its beginning, in place."""
         self[...] = key_of(seed), 0
 
+    def get_state(self) -> tuple[int, int]:
+        """The key and the counter, for `set_state`."""
+        return int(self[0]), int(self[1])
+
+    def set_state(self, state: tuple[int, int]) -> None:
+        """Go to where `get_state` was called, in place."""
+        self[...] = state
+
 
 class RandomStateSharedVariable(TensorSharedVariable):
     """A shared variable with the state of one random variable (Theano's name); its values are `RandomState`."""
@@ -37,10 +45,15 @@ class RandomStreams(RandomStreamsBase):
     Parameters
     ----------
     seed : an int >= 0 or a sequence of them; None: one that nobody chose. The same seed gives the same numbers, on the
-        interpreter, in C and on a GPU, whatever the number of threads. Variables made in turn have successive keys:
-        their numbers never coincide.
+        interpreter and in C, whatever the number of threads. Variables made in turn have successive keys, and so
+        different numbers.
 
-    A variable ``x`` has its state as ``x.rng`` and the next one as ``x.update``.
+    The methods are the functions of `symtensor.tensor.random` without their first argument, the state. ``size`` is an
+    int, a sequence of ints and integer scalars, or None: the shape that the parameters broadcast to. Real samples are
+    of floatX promoted with the parameters' dtypes, whole ones int64, unless ``dtype`` is given. ValueError for
+    parameters that a distribution does not have (a negative ``std``).
+
+    A variable ``x`` has its state as ``x.rng``, and ``x.update`` is the pair of this and the next state.
 
     >>> from symtensor import function
     >>> f = function([], RandomStreams(seed=234).uniform((2,), dtype="float32"))
@@ -71,5 +84,5 @@ class RandomStreams(RandomStreamsBase):
         update, sample = op(state, *args, **kwargs)
         state.default_update = update
         self.state_updates.append((state, update))
-        sample.rng, sample.update = state, update  # type: ignore[attr-defined]
+        sample.rng, sample.update = state, (state, update)  # type: ignore[attr-defined]
         return sample

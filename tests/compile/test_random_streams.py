@@ -140,11 +140,24 @@ def test_givens_clone_and_updates() -> None:
     np.testing.assert_allclose(total.get_value(), sum(found))
     replaced = function([], y, givens={y.rng: T.constant(np.array([1, 0], "uint64"))}, no_default_updates=True)
     assert (replaced() == replaced()).all()
-    g = function([], y, updates=[(y.rng, y.update)])
+    g = function([], y, updates=[y.update])
     assert (g() != g()).all()
     h = function([], y, no_default_updates=[y.rng])
     assert (h() == h()).all()
-    assert srng.updates() == srng.state_updates == [(y.rng, y.update)]
+    assert srng.updates() == srng.state_updates == [y.update]
+
+
+def test_a_state_may_be_kept_and_restored() -> None:
+    y = RandomStreams(9).uniform((3,))
+    f = function([], y)
+    f()
+    kept = y.rng.get_value().get_state()
+    first = f()
+    state = y.rng.get_value(borrow=True)
+    state.set_state(kept)
+    y.rng.set_value(state, borrow=True)
+    assert (f() == first).all()
+    assert (f() != first).all()
 
 
 def test_copies_and_pickles() -> None:

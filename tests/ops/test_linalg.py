@@ -39,6 +39,10 @@ FAILURES = {
     "solve-pos": (lambda x: solve(-x, np.ones((3, 3, 2)), "pos"), "is not positive definite"),
     "triangular": (lambda x: solve_triangular(x - 1, np.ones((3, 3, 2))), "number 0 of the stack (3 by 3) is singular"),
     "gradient of det": (lambda x: T.grad(det(x).sum(), x), "inv: the matrix number 1 of the stack"),
+    "cholesky, nan": (lambda x: cholesky(x * np.nan), "cholesky: the matrix number 0 of the stack (3 by 3) is not pos"),
+    "solve-pos, nan": (lambda x: solve(x * np.nan, np.ones((3, 3, 2)), "pos"), "is not positive definite"),
+    "eig, nan": (lambda x: eig(x * np.nan)[0], "look for nan and inf"),
+    "svd, nan": (lambda x: svd(x[:, :2] * np.nan)[1], "svd: the matrix number 0 of the stack (2 by 3) has no result"),
 }
 
 
@@ -58,6 +62,13 @@ def test_not_square(build, linker):
         run(build, np.ones((2, 3)), linker=linker)
     with pytest.raises(LinAlgError, match=r"square matrices are expected, got 2 by 3"):
         build(variable("float64", 2, shape=(2, 3)))
+
+
+@pytest.mark.parametrize("linker", ["c", "py"])
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_power_of_a_matrix_that_is_not_square(power, linker):
+    with pytest.raises(LinAlgError, match="matrix_power: square matrices are expected"):
+        run(lambda x: matrix_power(x, power), np.ones((1, 3)), linker=linker)
 
 
 def test_wrong_arguments():
@@ -150,6 +161,8 @@ def test_edge_values():
     assert np.isnan(run(lambda x: cholesky(x, on_error="nan"), -np.eye(2))).all()
     assert np.isnan(run(lambda x: cholesky(x, on_error="nan"), nan)).all()
     assert np.isnan(run(expm, nan)).all()
+    both = run(expm, np.stack([np.diag([1e6, -1e6]), np.full((2, 2), np.inf), [[0.0, 1e-3], [-1e-3, 0]]]))
+    np.testing.assert_allclose(both[2], [[np.cos(1e-3), np.sin(1e-3)], [-np.sin(1e-3), np.cos(1e-3)]], rtol=4e-16)
     np.testing.assert_allclose(run(expm, np.diag([100.0, -800])), np.diag([np.exp(100), 0]), rtol=1e-12)
     empty = np.zeros((0, 0))
     assert run(det, empty) == 1

@@ -185,6 +185,13 @@ def test_degenerate_parameters():
         assert (found == np.array(value)).all(), value
 
 
+def test_beta_with_small_parameters():
+    """Both of its gamma numbers underflow."""
+    (x,) = drawn(lambda s: f.beta(s, (N,), 0.001, 0.001))
+    assert abs(x.mean() - 0.5) < 4.5 * 0.5 / math.sqrt(N)
+    assert abs(np.mean((x > 1e-3) & (x < 1 - 1e-3)) - np.diff(stats.beta(0.001, 0.001).cdf([1e-3, 1 - 1e-3]))) < 0.005
+
+
 def test_upper_bound_is_excluded():
     """Where rounding would reach it."""
     x, y, z = drawn(lambda s: f.uniform(s, (2**20,), 1, 2, dtype="float32"),
@@ -300,6 +307,11 @@ S = T.constant(STATE)
     (lambda: f.multinomial(S, None, 1, [[0.5, 0.6]])[1].eval(), "row 0 of pvals sums to 1.1"),
     (lambda: f.multinomial(S, None, 1, [[1.5, -0.5]])[1].eval(), r"pvals\[0, 1\]=-0.5 is negative"),
     (lambda: f.choice(S, (2,), 2, p=[0.5, 0.6])[1].eval(), "p must sum to 1"),
+    (lambda: f.choice(S, (2,), 2, p=[1.5, -0.5]), "choice: p must not be negative"),
+    (lambda: f.choice(S, (2,), 0), "choice: a must be at least 1"),
+    (lambda: f.choice(S, (2,), 3, False, [0.0, 1.0, 0.0])[1].eval(), "choice: without replacement .* above 0"),
+    (lambda: f.multinomial_wo_replacement(S, None, 1, [[1.5, -0.5]]), "must not be negative"),
+    (lambda: f.beta(S, (2,), 0.0, 1.0), "beta: a and b must be above 0"),
     (lambda: f.choice(S, (5,), 3, replace=False), "choice: without replacement .* 5 of 3"),
     (lambda: f.choice(S, (5,), 3, p=[0.5, 0.5]), "specify_shape"),
     (lambda: f.multinomial_wo_replacement(S, None, 3, [[0.5, 0.5]]), "3 of 2"),
@@ -334,9 +346,11 @@ def test_bad_seed():
 
 @pytest.mark.parametrize("linker", ["c", "py"])
 def test_bad_values_at_run_time(linker):
-    x, v, n = T.dscalar("x"), T.dvector("v"), T.lscalar("n")
+    x, v, n, s = T.dscalar("x"), T.dvector("v"), T.lscalar("n"), T.TensorType("uint64", (None,))("s")
     for make, given, message in [
         (lambda: f.normal(S, (2,), 0.0, x), {x: -1.0}, "std must not be negative"),
+        (lambda: f.uniform(s, (2,)), {s: np.zeros(1, "uint64")}, "dimension 0 is 1, but 2 is expected"),
+        (lambda: f.poisson(s, (2,)), {s: np.zeros(3, "uint64")}, "dimension 0 is 3, but 2 is expected"),
         (lambda: f.bernoulli(S, (2,), x), {x: 1.5}, "p must be from 0 to 1"),
         (lambda: f.poisson(S, None, v), {v: [1.0, np.nan]}, "lam must be from 0 to 1e.15, got nan for element 1"),
         (lambda: f.binomial(S, None, n, v), {n: 3, v: [0.5, 1.5]}, "p must be from 0 to 1, got 1.5 for element 1"),

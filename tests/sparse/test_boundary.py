@@ -284,3 +284,13 @@ def test_dense_round_trip_of_messy_matrices() -> None:
         a = messy(format)
         same(function([x := variable(a)], x)(a), a)
         assert function([x], x)(a).nnz == a.nnz
+
+
+def test_malformed_matrices() -> None:
+    x = sparse.csr_matrix("x", "float64")
+    f = function([x], x.toarray())
+    for place, end in [(0, 10**7), (0, -1), (10**7, 1), (-10**7, 1)]:
+        a = sp.csr_matrix(np.eye(2, 3))
+        a.indices[0], a.indptr[1] = place, end
+        with pytest.raises((IndexError, ValueError)):
+            f(a)

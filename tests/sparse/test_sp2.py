@@ -34,5 +34,8 @@ def test_draws(format: str) -> None:
     assert counts[1, 1] == 100
     assert 20 < counts[0, 0] < 80
     sp2.seed(5)
-    again = symtensor.function([x], sp2.Poisson()(x))(means)
+    assert isinstance(sp2.multinomial, sp2.Multinomial)
+    assert sp2.csc_fbinomial(3, 0.5, (2, 2)).type == symtensor.sparse.csc_fmatrix
+    sp2.seed(5)
+    again = symtensor.function([x], sp2.poisson(x))(means)
     assert (again != first).nnz == 0
