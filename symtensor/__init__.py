@@ -18,12 +18,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from symtensor.config import config
-from symtensor.graph.op import compilers, evaluators, language
+from symtensor.graph.op import compilers, evaluators, language, testers
 from symtensor.link.errors import details
 
 if TYPE_CHECKING:
-    from symtensor import autodiff as gradient  # noqa: F401
-    from symtensor import printing, tensor  # noqa: F401
+    from symtensor import gradient, printing, tensor  # noqa: F401
     from symtensor.autodiff import Lop, Rop, grad, hessian, jacobian, verify_grad  # noqa: F401
     from symtensor.compile.explain import explain  # noqa: F401
     from symtensor.compile.function import Function, function  # noqa: F401
@@ -48,8 +47,9 @@ _HOMES = {
     "DisconnectedInputError": "graph.errors", "NullTypeGradError": "graph.errors",
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
-    "shared": "compile.shared", "explain": "compile.explain", "doctor": "link.doctor",
-    "as_op": "ops.host", "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
+    "shared": "compile.shared", "clone": "compile.cloning", "explain": "compile.explain", "doctor": "link.doctor",
+    "as_op": "ops.host", "dot": "ops.blas", "sparse_grad": "sparse.basic",
+    "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }
 """Where each public name is defined."""
 
@@ -58,7 +58,7 @@ _GRADIENTS = ("grad", "Lop", "Rop", "jacobian", "hessian", "verify_grad", "grad_
               "consider_constant", "DisconnectedType", "subgraph_grad", "undefined_grad")
 _HOMES.update(dict.fromkeys(_GRADIENTS, "autodiff"))
 _ROOMS = {"tensor": "tensor", "sandbox": "sandbox", "sparse": "sparse", "typed_list": "typed_list",
-          "printing": "printing", "gradient": "autodiff"}
+          "printing": "printing", "gradient": "gradient"}
 
 __all__ = ["config", *_HOMES, *_ROOMS]
 
@@ -92,9 +92,17 @@ def _function_of_the_language(path: str) -> Any:
     return attrgetter(path)(import_module("symtensor.tensor"))
 
 
+def _compute_test_value(node: Any) -> None:
+    """A new node where ``config.compute_test_value`` is on."""
+    from symtensor.link.test_values import compute_test_value
+
+    compute_test_value(node)
+
+
 evaluators.append(_evaluate)
 language.append(_function_of_the_language)
 compilers.append(_compile)
+testers.append(_compute_test_value)
 details.append(_printed_graph)
 
 

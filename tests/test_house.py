@@ -24,6 +24,7 @@ FLOORS = {
     "printing": 5,
     "sparse": 5,
     "typed_list": 5,
+    "gradient": 5,
     "sandbox": 6,
     "compat": 7,
     "__init__": 8,

@@ -37,6 +37,7 @@ from symtensor.graph.types import TensorType, is_complex
 from symtensor.graph.variable import Apply, Variable
 from symtensor.graph.walk import clone_replace, toposort
 from symtensor.ops.convert import as_tensor_variable
+from symtensor.ops.create import fill
 from symtensor.ops.dimshuffle import pad_left
 from symtensor.ops.elemwise import Elemwise
 
@@ -83,7 +84,7 @@ def Rop(
             raise TypeError(f"Rop: f holds {output!r}, which is no symbolic variable")
     if len(set(targets)) != len(targets):
         raise ValueError("Rop: wrt holds a variable twice; give it once, with the sum of both points")
-    given = {v: fit_cotangent("Rop", v, value) for v, value in zip(targets, values, strict=True)}
+    given = {v: _in_shape_of(v, fit_cotangent("Rop", v, value)) for v, value in zip(targets, values, strict=True)}
     linked, found = pushforward(outputs, given)
     results: list[Variable | None] = []
     for output in outputs:
@@ -100,6 +101,13 @@ def Rop(
                 "disconnected_outputs='ignore'", policy, "zero" if output in linked else return_disconnected)
         results.append(tangent)
     return format_as(isinstance(f, list), isinstance(f, tuple), results)
+
+
+def _in_shape_of(target: Variable, value: Any) -> Any:
+    """``value``, of the shape of ``target`` also where nothing else checks it: where ``f`` is linear the result does
+    not need the target, which is an input of the function all the same."""
+    plain = isinstance(value, Variable) and isinstance(value.type, TensorType) and isinstance(target.type, TensorType)
+    return fill(target, value) if plain else value
 
 
 def pushforward(outputs: Sequence[Variable],

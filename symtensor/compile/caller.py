@@ -20,6 +20,7 @@ from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.trace import Origin, describe_origin, user_origin
 from symtensor.graph.variable import Variable
+from symtensor.link.test_values import without_test_values
 
 __all__ = ["Function", "Maker", "locked", "make_function"]
 
@@ -366,7 +367,9 @@ def _filtered(spec: In, value: Any) -> Any:
 def make_function(recipe: Recipe, mode: Mode, profile: Profile | None = None) -> Function:
     """Compile the recipe."""
     origin = user_origin()
-    return _new(Maker(recipe, mode, compile_recipe(recipe, mode), origin), profile, recipe.name)
+    with without_test_values():
+        compiled = compile_recipe(recipe, mode)
+    return _new(Maker(recipe, mode, compiled, origin), profile, recipe.name)
 
 
 def _new(maker: Maker, profile: Profile | None, name: str | None,

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from symtensor.config import config
 from symtensor.graph.errors import NullTypeGradError
 from symtensor.graph.trace import user_origin
 from symtensor.graph.types import Type
 from symtensor.graph.variable import Apply, Variable
 
-__all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators", "language"]
+__all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators", "language", "testers"]
 
 Shape = tuple[Variable, ...]
 
@@ -128,6 +129,8 @@ class Op:
             node.origin = user_origin()
         if name is not None and len(node.outputs) == 1:
             node.outputs[0].name = name
+        if config.compute_test_value != "off":
+            testers[0](node)
         if self.default_output is not None and not return_list:
             return node.outputs[self.default_output]
         outputs = list(node.outputs)
@@ -219,6 +222,8 @@ evaluators: list[Callable[[Variable, Any], Any]] = []
 compilers: list[Callable[[Sequence[Variable], Sequence[Variable], Any], Callable[..., Sequence[Any]]]] = []
 """Makes a function of inputs and outputs in a mode, for `verify_grad`; the compiler puts itself here."""
 
+testers: list[Callable[[Apply], None]] = []
+"""Computes a new node on test values, for ``config.compute_test_value``; the interpreter's house puts itself here."""
 
 language: list[Callable[[str], Any]] = []
 """Finds a function of the tensor language by its path (``"nlinalg.det"``), for what comes from NumPy; AttributeError

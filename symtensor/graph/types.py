@@ -220,7 +220,8 @@ class TensorType(Type):
         """``value`` as an array of this type.
 
         ``strict`` takes only an ndarray of the very dtype. Otherwise the value is converted where no precision is
-        lost; ``allow_downcast=True`` converts always, ``None`` lets only Python floats become floatX.
+        lost: every value of an array's dtype has to fit, but of numbers and lists of them only the values given.
+        ``allow_downcast=True`` converts always, ``None`` also lets Python floats become floatX.
         Raises TypeError naming what was given and what is expected.
         """
         array = self._converted(value, strict, allow_downcast)
@@ -255,9 +256,13 @@ class TensorType(Type):
         is_python = not isinstance(value, (np.ndarray, np.generic))
         if is_python and allow_downcast is None and self.dtype == config.floatX and array.dtype.kind in "biuf":
             return array.astype(target)
-        if array.dtype.kind in "biu" and target.kind in "biufc" and (array.size == 0 or is_python):
-            cast = array.astype(target)
-            if np.array_equal(cast, array):
+        if is_python and array.size == 0:
+            return array.astype(target)
+        wider = {"f": "fc", "c": "c"}.get(array.dtype.kind, "biufc")
+        if target.kind in wider and (array.size == 0 or not isinstance(value, np.ndarray)):
+            with np.errstate(over="ignore"):
+                cast = array.astype(target)
+            if np.array_equal(cast, array, equal_nan=array.dtype.kind == "f"):
                 return cast
         raise TypeError(
             f"expected {self._words()}, got dtype {array.dtype}, which would lose precision; convert it with "

@@ -57,7 +57,8 @@ def _elementwise_text(op: Elemwise, args: list[str]) -> str:
         return f"({f' {op.symbol} '.join(args)})"
     if op.symbol and len(args) == 1:
         return f"({op.symbol}{args[0]})"
-    return f"{op.name}({', '.join(args)})"
+    name = "fill" if op.name == "second" else op.name  # its name in the language
+    return f"{name}({', '.join(args)})"
 
 
 def _dimshuffle_text(op: DimShuffle, node: Apply, arg: str) -> str:

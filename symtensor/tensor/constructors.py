@@ -83,12 +83,13 @@ def _several(name: str, make: Callable[..., Variable]) -> Callable[..., Variable
         if len(names) == 1 and not isinstance(names[0], str):
             made = [make(**kwargs) for _ in range(names[0])]
         else:
-            made = [make(item, **kwargs) for item in names]
+            texts: Sequence[Any] = names[0] if len(names) == 1 and isinstance(names[0], str) else names
+            made = [make(text, **kwargs) for text in texts]
         return made[0] if len(made) == 1 else made
 
     make_several.__name__ = make_several.__qualname__ = name
-    make_several.__doc__ = (f"Several variables at once: ``{name}('a', 'b')`` by name, ``{name}(2)`` by number. One "
-                            "alone comes without a list.")
+    make_several.__doc__ = (f"Several variables at once: ``{name}('a', 'b')`` or ``{name}('ab')`` by name, "
+                            f"``{name}(2)`` by number. One alone comes without a list.")
     return make_several
 
 

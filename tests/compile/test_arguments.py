@@ -308,3 +308,18 @@ def test_many_inputs_outputs_and_states(mode: Mode) -> None:
         assert [int(r.ravel()[0]) for r in results] == [k * (call + 1) for k in range(15)] + list(range(20))
     assert [w.get_value()[0] for w in ws] == [3.0 * k for k in range(15)]
     assert f(*range(10), **{f"x{k}": k for k in range(10, 20)})[34] == 19
+
+
+def test_numbers_of_numpy_go_by_value():
+    """As Theano: an array has to be of the dtype, a number (of a counter, of a loop) only has to fit."""
+    i, f, v = T.iscalar(), T.fscalar(), T.lvector()
+    whole, real, several = function([i], i), function([f], f), function([v], v)
+    assert whole(np.int64(3)) == 3
+    assert real(np.float64(0.5)) == 0.5
+    assert np.isnan(real(np.float64("nan")))
+    assert several([]).tolist() == []
+    assert several((np.int32(1), 3)).tolist() == [1, 3]
+    for call, value in ((whole, np.int64(2**40)), (whole, np.float64(3)), (whole, np.array(3)), (real, np.float64(0.1)),
+                        (real, np.float64(1e300)), (real, np.complex128(1)), (several, np.array([]))):
+        with pytest.raises(TypeError, match="precision"):
+            call(value)

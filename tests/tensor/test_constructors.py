@@ -107,3 +107,9 @@ def test_constants_are_read_only():
     assert c.data[0] == 0
     with pytest.raises(ValueError, match="read-only"):
         c.data[0] = 1
+
+
+def test_plural_of_one_text_names_each_letter():
+    """As Theano's: ``x, y, z = T.scalars('xyz')``."""
+    assert [v.name for v in T.scalars("xyz")] == ["x", "y", "z"]
+    assert T.vectors("x").name == "x"

@@ -307,3 +307,12 @@ def test_gradients_flow():
     g = symtensor.grad(np.sum(np.hypot(x, 2.0) + np.logaddexp(x, 1.0)), x)
     data = np.array([0.0, -1.0, 3.0])
     np.testing.assert_allclose(g.eval({x: data}), data / np.hypot(data, 2) + 1 / (1 + np.exp(1 - data)))
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.sort(x, stable=True), lambda x: np.argsort(x, 0, stable=True), lambda x: np.isin(x, [2.0, 0.5]),
+    lambda x: np.union1d(x, [9.0]), lambda x: np.intersect1d(x, x[0]), lambda x: np.setdiff1d(x, [4.0]),
+    lambda x: np.ptp(x, axis=0, keepdims=True), lambda x: np.pad(x, 1, constant_values=(1, 2)),
+])
+def test_sets_sorts_and_options(call):
+    same(call, B)
