@@ -173,6 +173,13 @@ out[target] = (OUT0_T)(-IN0(i) / IN1(i, target));"""
         return Kernel(body, shape_of(node.inputs[1])[0])
 
 
+def log_total(shifted: np.ndarray[Any, Any], axis: int) -> Any:
+    """``log(sum(exp(shifted)))`` where the largest elements are 0, with the digits of the others."""
+    largest = shifted == 0
+    others = np.where(largest, 0, np.exp(shifted)).sum(axis=axis, keepdims=True, dtype=np.float64)
+    return np.log1p(others + (largest.sum(axis=axis, keepdims=True) - 1))
+
+
 class CrossentropySoftmax1Hot(_OneHotOp):
     """Softmax of each row of logits, and ``-log`` of it at the row's target, computed together.
 
@@ -194,7 +201,7 @@ class CrossentropySoftmax1Hot(_OneHotOp):
             shifted = work - work.max(axis=1, keepdims=True, initial=-np.inf)
             e = np.exp(shifted)
             total = e.sum(axis=1, dtype=np.float64)
-            outputs[0][0] = (np.log(total) - shifted[rows, target]).astype(x.dtype, copy=False)
+            outputs[0][0] = (log_total(shifted, 1)[:, 0] - shifted[rows, target]).astype(x.dtype, copy=False)
             outputs[1][0] = (e / total[:, None].astype(e.dtype)).astype(x.dtype, copy=False)
 
     def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
@@ -224,15 +231,16 @@ OUT1_T *y = OUT1_PTR + i * n;
 {c} top = -INFINITY;
 #pragma omp simd reduction(max:top)
 for (int64_t k = 0; k < n; k++) {{ const {c} v = x[k * step]; top = v > top ? v : top; }}
-double total = 0;
-#pragma omp simd reduction(+:total)
+double others = 0, ties = 0;
+#pragma omp simd reduction(+:others, ties)
 for (int64_t k = 0; k < n; k++) {{
-    const {c} e = st_exp{f}(({c})x[k * step] - top);
+    const {c} d = ({c})x[k * step] - top, e = st_exp{f}(d);
     y[k] = (OUT1_T)e;
-    total += e;
+    others += d == 0 ? 0 : e;
+    ties += d == 0;
 }}
-OUT0_PTR[i] = (OUT0_T)(st_log(total) - (double)(({c})x[target * step] - top));
-const {c} scale = ({c})total;
+OUT0_PTR[i] = (OUT0_T)(st_log1p(others + (ties - 1)) - (double)(({c})x[target * step] - top));
+const {c} scale = ({c})(ties + others);
 #pragma omp simd
 for (int64_t k = 0; k < n; k++) y[k] = (OUT1_T)(y[k] / scale);"""
         return Kernel(body, shape_of(node.inputs[0])[0])

@@ -1,6 +1,6 @@
 """Softmax over one axis, its logarithm, and log-sum-exp: stable for any finite input.
 
-The losses made with them are in `symtensor.ops.crossentropy`; this page hands them on.
+The losses made with them are in `symtensor.ops.crossentropy`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,7 @@ from symtensor.graph.types import TensorType, is_complex, is_float
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, int64_constant
-from symtensor.ops.crossentropy import (
-    binary_crossentropy,
-    categorical_crossentropy,
-    crossentropy_categorical_1hot,
-    crossentropy_softmax_1hot,
-    crossentropy_softmax_1hot_with_bias,
-    crossentropy_softmax_argmax_1hot_with_bias,
-    crossentropy_softmax_max_and_argmax_1hot_with_bias,
-    sigmoid_binary_crossentropy,
-)
+from symtensor.ops.crossentropy import log_total
 from symtensor.ops.dimshuffle import dimshuffle, pad_left
 from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch
 from symtensor.ops.elementwise_math import exp, log
@@ -36,12 +27,7 @@ from symtensor.ops.reduce import sum
 from symtensor.ops.reduction import Reduction, normalize_axis, put_back
 from symtensor.ops.shape import shape_of
 
-__all__ = [
-    "LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "binary_crossentropy", "categorical_crossentropy",
-    "crossentropy_categorical_1hot", "crossentropy_softmax_1hot", "crossentropy_softmax_1hot_with_bias",
-    "crossentropy_softmax_argmax_1hot_with_bias", "crossentropy_softmax_max_and_argmax_1hot_with_bias",
-    "logsoftmax", "logsumexp", "sigmoid_binary_crossentropy", "softmax",
-]
+__all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "logsoftmax", "logsumexp", "softmax"]
 
 
 def _float_input(name: str, x: Any) -> Variable:
@@ -158,7 +144,9 @@ EACH out(k, q) = out(k, q) / ({C})total[q];"""
 
 _COLUMN_SOFTMAX_HALF = _COLUMN_TOTAL + "EACH out(k, q) = (st_half)(st_expf((float)x(k, q) - top[q]) / (float)total[q]);"
 
-_COLUMN_LOGSOFTMAX = _COLUMN_TOTAL + """for (int64_t q = 0; q < w; q++) total[q] = st_log(total[q]);
+_COLUMN_LOGSOFTMAX = _COLUMN_TOP + """double ties[32] = {{0}};
+EACH {{ const {C} d = ({C})x(k, q) - top[q]; total[q] += d == 0 ? 0 : st_exp{f}(d); ties[q] += d == 0; }}
+for (int64_t q = 0; q < w; q++) total[q] = st_log1p(total[q] + (ties[q] - 1));
 EACH out(k, q) = (OUT0_T)((({C})x(k, q) - top[q]) - ({C})total[q]);"""
 
 _COLUMN_GRAD = """double total[32];
@@ -187,9 +175,15 @@ _SOFTMAX_HALF = """for (int64_t k = 0; k < n; k++) total += st_expf((float)x[k *
 const float scale = (float)total;
 for (int64_t k = 0; k < n; k++) out[k * step] = (st_half)(st_expf((float)x[k * step_x] - top) / scale);"""
 
-_LOGSOFTMAX = """#pragma omp simd reduction(+:total)
-for (int64_t k = 0; k < n; k++) total += st_exp{f}(({C})x[k * step_x] - top);
-const {C} shift = ({C})st_log(total);
+# The largest elements count apart from the others: what these add may be far below one unit in the last place of 1
+_LOGSOFTMAX = """double ties = 0;
+#pragma omp simd reduction(+:total, ties)
+for (int64_t k = 0; k < n; k++) {{
+    const {C} d = ({C})x[k * step_x] - top;
+    total += d == 0 ? 0 : st_exp{f}(d);
+    ties += d == 0;
+}}
+const {C} shift = ({C})st_log1p(total + (ties - 1));
 #pragma omp simd
 for (int64_t k = 0; k < n; k++) out[k * step] = (OUT0_T)((({C})x[k * step_x] - top) - shift);"""
 
@@ -237,8 +231,8 @@ class Softmax(_RowOp):
 
 
 class LogSoftmax(_RowOp):
-    """``log(softmax(x))`` along one axis, computed as ``x - max - log(sum(exp(x - max)))``: no digits are
-    lost."""
+    """``log(softmax(x))`` along one axis, computed as ``x - max - log1p(sum of exp(x - max) of all but the largest)``:
+    no digits are lost, also where one element dominates."""
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         x = np.asarray(inputs[0])
@@ -246,8 +240,7 @@ class LogSoftmax(_RowOp):
         work = x.astype(np.result_type(x.dtype, np.float32), copy=False)
         with np.errstate(all="ignore"):
             shifted = work - work.max(axis=axis, keepdims=True, initial=-np.inf)
-            total = np.log(np.exp(shifted).sum(axis=axis, keepdims=True, dtype=np.float64))
-            outputs[0][0] = (shifted - total).astype(x.dtype, copy=False)
+            outputs[0][0] = (shifted - log_total(shifted, axis)).astype(x.dtype, copy=False)
 
     def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
              output_grads: Sequence[Variable]) -> Sequence[Any]:

@@ -13,7 +13,6 @@ import symtensor
 from symtensor import tensor as T
 from symtensor.autodiff.gradient import grad
 from symtensor.ops import crossentropy
-from symtensor.ops import softmax as page
 from symtensor.ops.reduce import sum as sum_
 from symtensor.ops.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad, logsoftmax, logsumexp, softmax
 
@@ -122,11 +121,11 @@ def test_one_hot_targets(dtype: str, target_dtype: str) -> None:
     p = special.softmax(logits.astype("float64"), axis=1)
     want = -np.log(p[np.arange(4), TARGETS])
     given = {x: p.astype(dtype), y: TARGETS.astype(target_dtype)}
-    got = evaluate(page.crossentropy_categorical_1hot(x, y), given)
+    got = evaluate(crossentropy.crossentropy_categorical_1hot(x, y), given)
     np.testing.assert_allclose(got, want, rtol=3 * TOLERANCE[dtype])
-    got = evaluate(page.categorical_crossentropy(x, y), given)
+    got = evaluate(crossentropy.categorical_crossentropy(x, y), given)
     np.testing.assert_allclose(got, want, rtol=3 * TOLERANCE[dtype])
-    loss, soft = evaluate(page.crossentropy_softmax_1hot(x, y), {**given, x: logits})
+    loss, soft = evaluate(crossentropy.crossentropy_softmax_1hot(x, y), {**given, x: logits})
     np.testing.assert_allclose(loss, want, rtol=3 * TOLERANCE[dtype])
     np.testing.assert_allclose(soft, p, rtol=3 * TOLERANCE[dtype])
 
@@ -136,27 +135,27 @@ def test_softmax_and_loss_with_bias() -> None:
     given = {x: draw("float64", (4, 3)), b: draw("float64", (3,), seed=7), y: TARGETS.astype("int64")}
     p = special.softmax(given[x] + given[b], axis=1)
     want = [-np.log(p[np.arange(4), TARGETS]), p, p.max(1), p.argmax(1)]
-    got = evaluate(page.crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y), given)
+    got = evaluate(crossentropy.crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y), given)
     for have, value in zip(got, want):
         np.testing.assert_allclose(have, value, rtol=1e-12)
-    got = evaluate(page.crossentropy_softmax_argmax_1hot_with_bias(x, b, y), given)
+    got = evaluate(crossentropy.crossentropy_softmax_argmax_1hot_with_bias(x, b, y), given)
     np.testing.assert_array_equal(got[2], want[3])
-    assert len(page.crossentropy_softmax_1hot_with_bias(x, b, y)) == 2
+    assert len(crossentropy.crossentropy_softmax_1hot_with_bias(x, b, y)) == 2
     with pytest.raises(TypeError, match="bias is a vector"):
-        page.crossentropy_softmax_1hot_with_bias(x, x, y)
+        crossentropy.crossentropy_softmax_1hot_with_bias(x, x, y)
 
 
 def test_extreme_logits_have_finite_losses() -> None:
     x, y = variable("float32", 2), variable("int32", 1)
     logits = np.array([[1e4, 0, -1e4], [0, 0, 0]], dtype="float32")
-    loss, _ = evaluate(page.crossentropy_softmax_1hot(x, y), {x: logits, y: np.array([2, 1], "int32")})
+    loss, _ = evaluate(crossentropy.crossentropy_softmax_1hot(x, y), {x: logits, y: np.array([2, 1], "int32")})
     np.testing.assert_allclose(loss, [2e4, np.log(3)], rtol=1e-6)
 
 
 def test_layouts_of_logits() -> None:
     x, y = variable("float64", 2), variable("int32", 1)
     base = draw("float64", (4, 3))
-    outputs = [*page.crossentropy_softmax_1hot(x.T, y), page.crossentropy_categorical_1hot(abs(x.T), y)]
+    outputs = [*crossentropy.crossentropy_softmax_1hot(x.T, y), crossentropy.crossentropy_categorical_1hot(abs(x.T), y)]
     want = interpret(outputs, {x: base.T, y: TARGETS})
     for have, value in zip(evaluate(outputs, {x: np.ascontiguousarray(base.T), y: TARGETS}), want):
         np.testing.assert_allclose(have, value)
@@ -168,8 +167,8 @@ def test_targets_out_of_range(bad: int) -> None:
     given = {x: np.full((2, 3), 0.5), y: np.array([0, bad])}
     g = variable("float64", 1)
     for op, outputs in (
-        ("CrossentropyCategorical1Hot", [page.crossentropy_categorical_1hot(x, y)]),
-        ("CrossentropySoftmax1Hot", page.crossentropy_softmax_1hot(x, y)),
+        ("CrossentropyCategorical1Hot", [crossentropy.crossentropy_categorical_1hot(x, y)]),
+        ("CrossentropySoftmax1Hot", crossentropy.crossentropy_softmax_1hot(x, y)),
         ("CrossentropyCategorical1HotGrad", [crossentropy.CrossentropyCategorical1HotGrad()(g, x, y)]),
         ("CrossentropySoftmax1HotDx", [crossentropy.CrossentropySoftmax1HotDx()(g, x, y)]),
     ):
@@ -183,39 +182,39 @@ def test_targets_out_of_range(bad: int) -> None:
 def test_ranks_dtypes_and_lengths() -> None:
     x, y = variable("float64", 2), variable("int64", 1)
     with pytest.raises(TypeError, match="integer vector"):
-        page.crossentropy_categorical_1hot(x, variable("float64", 1))
+        crossentropy.crossentropy_categorical_1hot(x, variable("float64", 1))
     with pytest.raises(TypeError, match="float matrix"):
-        page.crossentropy_softmax_1hot(variable("int64", 2), y)
+        crossentropy.crossentropy_softmax_1hot(variable("int64", 2), y)
     with pytest.raises(TypeError, match="rank 1 of the targets does not fit rank 3"):
-        page.categorical_crossentropy(variable("float64", 3), y)
+        crossentropy.categorical_crossentropy(variable("float64", 3), y)
     with pytest.raises(ValueError, match=r"4 row\(s\) but 5 target\(s\)"):
-        page.crossentropy_softmax_1hot(variable("float64", 2, shape=(4, 3)), variable("int64", 1, shape=(5,)))
+        crossentropy.crossentropy_softmax_1hot(variable("float64", 2, shape=(4, 3)), variable("int64", 1, shape=(5,)))
     with pytest.raises(ValueError, match=r"2 row\(s\) but 4 target\(s\)"):
-        interpret([page.crossentropy_categorical_1hot(x, y)], {x: np.ones((2, 3)), y: np.zeros(4, "int64")})
+        interpret([crossentropy.crossentropy_categorical_1hot(x, y)], {x: np.ones((2, 3)), y: np.zeros(4, "int64")})
 
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_gradients_of_losses(order: int) -> None:
     logits = draw("float64", (4, 3))
     p = special.softmax(logits, axis=1)
-    check_gradient(lambda x: page.crossentropy_softmax_1hot(x, TARGETS)[0], [logits], order=order, rtol=2e-5)
+    check_gradient(lambda x: crossentropy.crossentropy_softmax_1hot(x, TARGETS)[0], [logits], order=order, rtol=2e-5)
     check_gradient(
         lambda x: (
-            sum_(page.crossentropy_softmax_1hot(x, TARGETS)[0])
-            * page.crossentropy_softmax_1hot(x, TARGETS)[1]
+            sum_(crossentropy.crossentropy_softmax_1hot(x, TARGETS)[0])
+            * crossentropy.crossentropy_softmax_1hot(x, TARGETS)[1]
         ),
         [logits],
         order=order,
         rtol=2e-5,
     )
-    check_gradient(lambda x: page.crossentropy_categorical_1hot(x, TARGETS), [p], order=order, rtol=2e-4)
-    check_gradient(lambda x, t: page.categorical_crossentropy(x, t), [p, p[::-1]], order=order, rtol=2e-4)
+    check_gradient(lambda x: crossentropy.crossentropy_categorical_1hot(x, TARGETS), [p], order=order, rtol=2e-4)
+    check_gradient(lambda x, t: crossentropy.categorical_crossentropy(x, t), [p, p[::-1]], order=order, rtol=2e-4)
 
 
 def test_gradient_ops_of_losses_in_float32() -> None:
     x, y = variable("float32", 2), variable("int32", 1)
     given = {x: draw("float32", (4, 3)), y: TARGETS}
-    got = evaluate(grad(sum_(page.crossentropy_softmax_1hot(x, y)[0]), x), given)
+    got = evaluate(grad(sum_(crossentropy.crossentropy_softmax_1hot(x, y)[0]), x), given)
     p = special.softmax(given[x].astype("float64"), axis=1)
     np.testing.assert_allclose(got, p - np.eye(3)[TARGETS], rtol=1e-5, atol=1e-6)
 
@@ -223,19 +222,19 @@ def test_gradient_ops_of_losses_in_float32() -> None:
 def test_binary() -> None:
     o, t = variable("float64", 2), variable("float64", 2)
     p, q = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 4))
-    np.testing.assert_allclose(evaluate(page.binary_crossentropy(o, t), {o: p, t: q}),
+    np.testing.assert_allclose(evaluate(crossentropy.binary_crossentropy(o, t), {o: p, t: q}),
                                -(q * np.log(p) + (1 - q) * np.log(1 - p)))
-    check_gradient(page.binary_crossentropy, [p, q])
+    check_gradient(crossentropy.binary_crossentropy, [p, q])
     logits = special.logit(p)
-    np.testing.assert_allclose(evaluate(page.sigmoid_binary_crossentropy(o, t), {o: logits, t: q}),
+    np.testing.assert_allclose(evaluate(crossentropy.sigmoid_binary_crossentropy(o, t), {o: logits, t: q}),
                                -(q * np.log(p) + (1 - q) * np.log(1 - p)))
-    check_gradient(lambda x, t: page.sigmoid_binary_crossentropy(x, t), [logits, q], order=2)
+    check_gradient(lambda x, t: crossentropy.sigmoid_binary_crossentropy(x, t), [logits, q], order=2)
     extreme = evaluate(
-        page.sigmoid_binary_crossentropy(o, t), {o: np.array([[50.0, -1e3, 1e3]]), t: np.array([[1.0, 0, 0]])}
+        crossentropy.sigmoid_binary_crossentropy(o, t), {o: np.array([[50.0, -1e3, 1e3]]), t: np.array([[1.0, 0, 0]])}
     )
     np.testing.assert_allclose(extreme, [[np.exp(-50), 0, 1e3]], rtol=1e-12)
     at_zero = interpret(
-        [grad(sum_(page.sigmoid_binary_crossentropy(o, t)), o)], {o: np.zeros((1, 1)), t: np.ones((1, 1))}
+        [grad(sum_(crossentropy.sigmoid_binary_crossentropy(o, t)), o)], {o: np.zeros((1, 1)), t: np.ones((1, 1))}
     )
     np.testing.assert_array_equal(at_zero[0], [[-0.5]])
 
