@@ -172,7 +172,7 @@ def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> list[Var
     return [max(a, axis, keepdims), argmax(a, axis, keepdims)]
 
 
-def ptp(a: Any, axis: Any = None) -> Variable:
+def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Peak to peak: the largest minus the smallest element over ``axis``."""
     a = as_tensor_variable(a)
-    return sub(max(a, axis), min(a, axis))
+    return sub(max(a, axis, keepdims), min(a, axis, keepdims))

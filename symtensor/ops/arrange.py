@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from symtensor.graph.variable import Variable
 from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_index, as_tensor_variable, static_value
 from symtensor.ops.create import alloc, arange
 from symtensor.ops.elementwise import cast, minimum, mod, sub, switch
+from symtensor.ops.identity import CheckAndRaise
 from symtensor.ops.index import getitem
 from symtensor.ops.index_set import set_subtensor
 from symtensor.ops.join import join
@@ -38,7 +41,11 @@ def fliplr(m: Any) -> Variable:
 
 
 def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Variable:
-    """``m`` turned ``k`` times by a right angle in the plane of two axes, from the first to the second."""
+    """``m`` turned ``k`` times by a right angle in the plane of two axes, from the first to the second.
+
+    >>> rot90([[1, 2], [3, 4]]).eval().tolist()
+    [[2, 4], [1, 3]]
+    """
     m = as_tensor_variable(m)
     first, second = (normalize_axis(axis, m.type.ndim, "rot90") for axis in axes)
     if first == second:
@@ -85,7 +92,11 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Variable:
 
 
 def broadcast_to(x: Any, shape: Any) -> Variable:
-    """``x`` broadcast to ``shape``, as NumPy's. ValueError where it does not fit, at once or at run time."""
+    """``x`` broadcast to ``shape``, as NumPy's. ValueError where it does not fit, at once or at run time.
+
+    >>> broadcast_to([1, 2], (2, 2)).eval().tolist()
+    [[1, 2], [1, 2]]
+    """
     return alloc(x, *shape_dims(shape, "broadcast_to"))
 
 
@@ -107,7 +118,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     pad_width : an int or integer scalar, a pair (before, after) for all dimensions, or a pair for each.
     mode : "constant"; "edge" (the last element again); "reflect" (a mirror in the last element), "symmetric" (a
         mirror behind it); "wrap" (round the end).
-    constant_values : a scalar, for mode "constant".
+    constant_values : a scalar, for mode "constant"; or, as ``pad_width``, (before, after), or such a pair for each.
 
     >>> pad([1, 2, 3], (2, 1), "reflect").eval()
     array([3, 2, 1, 2, 3, 2])
@@ -120,6 +131,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     if mode == "constant":
         dims = [d.add(d.add(before, dim), after) for dim, (before, after) in zip(shape_of(x), widths, strict=True)]
         inner = tuple(slice(before, d.add(before, dim)) for dim, (before, _) in zip(shape_of(x), widths, strict=True))
+        if isinstance(constant_values, (tuple, list)) or np.ndim(constant_values):
+            return _padded_between(x, widths, _pairs("constant_values", constant_values, x.type.ndim))
         filled = alloc(cast(as_tensor_variable(constant_values), x.type.dtype), *dims)
         return set_subtensor(getitem(filled, inner), x) if dims else x
     for axis, (before, after) in enumerate(widths):
@@ -129,21 +142,40 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     return x
 
 
-def _widths(pad_width: Any, ndim: int) -> list[tuple[Variable, Variable]]:
-    items = pad_width.tolist() if hasattr(pad_width, "tolist") else pad_width
+def _pairs(name: str, given: Any, ndim: int) -> list[tuple[Any, Any]]:
+    """One pair (before, after) for each dimension, of a value for all, a pair for all, or a pair for each."""
+    items = given.tolist() if isinstance(given, np.ndarray) else given
     if not isinstance(items, (tuple, list)):
         items = (items, items)
-    if not isinstance(items[0], (tuple, list)):
+    if items and not isinstance(items[0], (tuple, list)):
         items = [items]
     items = list(items) * ndim if len(items) == 1 else items
     pairs = [tuple(pair) * (2 if len(pair) == 1 else 1) for pair in items]
     if len(pairs) != ndim or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"pad: pad_width {pad_width!r} for {ndim} dimension(s); give an int, a pair (before, after), "
+        raise ValueError(f"pad: {name} {given!r} for {ndim} dimension(s); give one value, a pair (before, after), "
                          "or a pair for each dimension")
-    found = [(as_index(before), as_index(after)) for before, after in pairs]
+    return pairs  # type: ignore[return-value]
+
+
+def _widths(pad_width: Any, ndim: int) -> list[tuple[Variable, Variable]]:
+    found = [(as_index(before), as_index(after)) for before, after in _pairs("pad_width", pad_width, ndim)]
     if any((static_value(width) or 0) < 0 for pair in found for width in pair):
         raise ValueError(f"pad: pad_width {pad_width!r} has a negative width; slice to remove elements")
-    return found
+    check = CheckAndRaise(ValueError, "pad: a width is negative; slice to remove elements")
+    return [(before if static_value(before) is not None else check(before, before >= 0),  # type: ignore[operator]
+             after if static_value(after) is not None else check(after, after >= 0))  # type: ignore[operator]
+            for before, after in found]
+
+
+def _padded_between(x: Variable, widths: Sequence[tuple[Variable, Variable]], values: Sequence[tuple[Any, Any]]
+                    ) -> Variable:
+    """``x`` between constants of their own, one dimension after the other, as NumPy."""
+    for axis, sides in enumerate(zip(widths, values, strict=True)):
+        dims = shape_of(x)
+        before, after = (alloc(cast(as_tensor_variable(value), x.type.dtype), *dims[:axis], width, *dims[axis + 1:])
+                         for width, value in zip(*sides, strict=True))
+        x = join(axis, before, x, after)
+    return x
 
 
 def _padded_places(mode: str, n: Variable, before: Variable, after: Variable) -> Variable:

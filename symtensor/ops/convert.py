@@ -156,9 +156,11 @@ def as_index(x: Any) -> Variable:
     if variable.type.dtype == "int64":
         return variable
     if isinstance(variable, Constant):
-        return int64_constant(int(variable.data))
-    from symtensor.ops.elementwise import cast
+        return int64_constant(min(int(variable.data), 2**63 - 1))
+    from symtensor.ops.elementwise import cast, minimum
 
+    if variable.type.dtype == "uint64":  # too large stays so, instead of negative
+        variable = minimum(variable, constant(2**63 - 1, dtype="uint64"))
     return cast(variable, "int64")
 
 

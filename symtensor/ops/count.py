@@ -25,7 +25,7 @@ from symtensor.ops.join import concatenate, join
 from symtensor.ops.kernel_text import unravel_c
 from symtensor.ops.reduce import max as max_
 from symtensor.ops.reshape import flatten, reshape, shape_padright
-from symtensor.ops.shape import Discrete, broadcast_shape, normalize_axis, shape_dims, shape_i, shape_of
+from symtensor.ops.shape import Discrete, SpecifyShape, broadcast_shape, normalize_axis, shape_dims, shape_i, shape_of
 from symtensor.ops.sort import searchsorted, sort
 
 __all__ = ["InRange", "Unique", "bincount", "choose", "intersect1d", "isin", "ravel_multi_index",
@@ -109,6 +109,8 @@ def bincount(x: Any, weights: Any = None, minlength: Any = None, assert_nonneg: 
     one = constant(1, dtype="int64") if weights is None else as_tensor_variable(weights)
     if one.type.ndim != (weights is not None):
         raise TypeError(f"bincount: the weights are a vector as long as x, got {one} of type {one.type}")
+    if weights is not None:  # one weight alone would be broadcast
+        one = SpecifyShape([0], "bincount: the weights, as many as there are numbers")(one, shape_i(x, 0))
     return inc_subtensor(getitem(zeros(d.add(largest, 1), one.type.dtype), places), one)
 
 
@@ -116,6 +118,9 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Variable:
     """A matrix whose row k has a one at column ``y[k]``, zeros elsewhere; floatX by default (Theano's name).
 
     ``y`` is an integer vector. ValueError at run time for entries outside [0, nb_class).
+
+    >>> to_one_hot([1, 0], 3).eval().tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
     y = as_tensor_variable(y)
     if y.type.ndim != 1:
@@ -134,6 +139,9 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Variab
     choices : a list of tensors, or a tensor whose first dimension counts them.
     out : None; there is no place to write to.
     mode : what a number out of range does: "raise" a ValueError, "wrap" round, or "clip" to the nearest.
+
+    >>> choose([0, 1], [[10, 20], [30, 40]]).eval()
+    array([10, 40])
     """
     if out is not None:
         raise TypeError("choose: out must be None; results are new tensors")
@@ -174,7 +182,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     and NumPy's name). int64.
 
     ``multi_index`` is a tuple of integer tensors or a tensor of them; ``mode`` ("raise", "wrap", "clip") may be one for
-    each. ``order`` is "C" (rows) or "F" (columns).
+    each. ``order`` is "C" (rows) or "F" (columns). ValueError for an index out of range.
     """
     sizes, steps = _dims("ravel_multi_index", dims, order)
     if not isinstance(multi_index, (tuple, list)):
@@ -193,6 +201,9 @@ def unravel_index(indices: Any, dims: Any, order: str = "C", ndim: int | None = 
     and NumPy's name). ``ndim`` is the length of a vector ``dims`` of unknown length.
 
     ValueError for positions out of range, when known or at run time.
+
+    >>> [int(v.eval()) for v in unravel_index(5, (2, 3))]
+    [1, 2]
     """
     sizes, steps = _dims("unravel_index", dims, order, ndim)
     places = _in_range("unravel_index", indices, d.product(sizes))

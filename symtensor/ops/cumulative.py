@@ -135,7 +135,7 @@ def _cumulative(name: str, mode: str, x: Any, axis: Any, dtype: Any) -> Variable
 
 
 def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Variable:
-    """The running sums along ``axis`` (None: of the flattened ``x``), in the shape of ``x`` (Theano's name).
+    """The running sums along ``axis``, in the shape of ``x``; None: a vector, of the flattened ``x`` (Theano's name).
 
     Integers and bool give int64 or uint64, as in NumPy, unless ``dtype`` says otherwise; float32 is accumulated in
     float64. ValueError for an axis out of range.
@@ -147,7 +147,7 @@ def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Variable:
 
 
 def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Variable:
-    """The running products along ``axis`` (None: of the flattened ``x``); dtypes as for `cumsum` (Theano's name).
+    """The running products of ``x`` along ``axis``; shape, dtypes and errors as for `cumsum` (Theano's name).
 
     All its derivatives are right where elements are 0.
     """

@@ -42,8 +42,8 @@ class DimShuffle(Op):
         if x.type.ndim != self.ndim:
             raise TypeError(f"{self}: expected {self.ndim} dimension(s), got {x} of type {x.type}")
         for axis in self.dropped:
-            if x.type.shape[axis] not in (1, None):
-                raise ValueError(f"dimshuffle{self.order}: axis {axis} of shape {x.type.shape} is dropped but is not 1")
+            if (size := x.type.shape[axis]) not in (1, None):
+                raise self.failure(None, "ST_SHAPE", (axis, size))
         shape = [1 if axis == "x" else x.type.shape[axis] for axis in self.order]
         return Apply(self, [x], [TensorType(x.type.dtype, shape, x.type.device).make_variable()])
 
@@ -51,10 +51,22 @@ class DimShuffle(Op):
         (x,) = inputs
         for axis in self.dropped:
             if x.shape[axis] != 1:
-                raise ValueError(f"dimshuffle{self.order}: axis {axis} of shape {x.shape} is dropped but is not 1")
+                raise self.failure(node, "ST_SHAPE", (axis, x.shape[axis]))
         kept = [axis for axis in self.order if not isinstance(axis, str)]
         y = np.transpose(x, kept + list(self.dropped)).reshape([x.shape[axis] for axis in kept])
         outputs[0][0] = np.expand_dims(y, [i for i, axis in enumerate(self.order) if axis == "x"])
+
+    def failure(self, node: Apply | None, code: str, values: Sequence[int]) -> Exception:
+        """The words for a dropped dimension that holds more, or less, than one element."""
+        return ValueError(f"dimshuffle{self.order}: axis {values[0]} of size {values[1]} is dropped but is not 1; "
+                          "index it, or reduce over it")
+
+    def checks(self, node: Apply, shapes: Sequence[Shape]) -> list[tuple[Variable, str, Shape]]:
+        """What must hold at run time."""
+        from symtensor.ops import dim_math as d
+
+        return [(d.equal(shapes[0][axis], 1), "ST_SHAPE", (int64_constant(axis), shapes[0][axis]))
+                for axis in self.dropped if node.inputs[0].type.shape[axis] is None]
 
     def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Shape]:  # type: ignore[override]
         return [tuple(int64_constant(1) if axis == "x" else shapes[0][axis] for axis in self.order)]  # type: ignore[index]

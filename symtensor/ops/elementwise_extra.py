@@ -28,7 +28,7 @@ from symtensor.ops.elementwise import (
     zero_gradient,
 )
 from symtensor.ops.elementwise_compare import arithmetic, eq, isnan, lt, neq, trunc
-from symtensor.ops.elementwise_math import cos, exp, exp2, expm1, log1p, number_like, sigmoid
+from symtensor.ops.elementwise_math import cos, exp, exp2, expm1, in_floats, log1p, number_like, sigmoid
 from symtensor.ops.elementwise_text import DIVISION
 from symtensor.ops.elemwise import Elemwise, composite, elementwise, upgrade_to_float
 
@@ -62,6 +62,7 @@ def _gap(a: Variable, b: Variable) -> Any:
 
 
 def _logaddexp2(a: Variable, b: Variable) -> Variable:
+    a, b = in_floats(a, b)
     apart: Variable = neg(abs_(_gap(a, b)))
     return add(maximum(a, b), mul(log1p(exp2(apart)), number_like(1 / math.log(2), apart)))  # type: ignore[no-any-return]
 
@@ -72,7 +73,7 @@ def _logaddexp2_grad(g: Variable, y: Variable, a: Variable, b: Variable) -> Any:
 
 
 logaddexp2 = composite("logaddexp2", _logaddexp2, numpy=np.logaddexp2, grad=_logaddexp2_grad, nin=2, dtype="float",
-                       commutative=True, accepts="f", doc="log2(2**a + 2**b) without overflow.")
+                       commutative=True, accepts="biuf", doc="log2(2**a + 2**b) without overflow.")
 
 
 # -- roots and sines -------------------------------------------------------------------------------------------------

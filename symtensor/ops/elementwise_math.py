@@ -17,6 +17,7 @@ from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import (
     abs_,
     add,
+    cast,
     clip,
     eq,
     gt,
@@ -29,11 +30,11 @@ from symtensor.ops.elementwise import (
     switch,
     true_div,
 )
-from symtensor.ops.elemwise import Elemwise, composite, elementwise
+from symtensor.ops.elemwise import Elemwise, composite, elementwise, upgrade_to_float
 
 __all__ = [
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "exp",
-    "exp2",
+    "exp2", "in_floats",
     "expm1", "hard_sigmoid", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "number_like", "rad2deg", "relu",
     "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "ultra_fast_sigmoid",
 ]
@@ -81,7 +82,14 @@ sqrt = elementwise("sqrt", {"float": "sqrt{f}({0})", "complex": "csqrt{f}({0})"}
                    doc="The square root; nan for x < 0. The gradient at 0 is inf.")
 
 
+def in_floats(*xs: Variable) -> list[Variable]:
+    """The operands in the float dtype that functions such as exp compute in, so that their difference cannot wrap."""
+    kind = upgrade_to_float(*(x.type.dtype for x in xs))
+    return [cast(x, kind) for x in xs]
+
+
 def _logaddexp(a: Variable, b: Variable) -> Variable:
+    a, b = in_floats(a, b)
     same = eq(a, b)  # covers equal infinities, whose difference is nan
     total: Variable = add(maximum(a, b), log1p(exp(neg(abs_(sub(a, b))))))
     return switch(same, add(a, number_like(math.log(2), total)), total)  # type: ignore[no-any-return]
@@ -93,7 +101,7 @@ def _logaddexp_grad(g: Variable, y: Variable, a: Variable, b: Variable) -> Any:
 
 
 logaddexp = composite("logaddexp", _logaddexp, numpy=np.logaddexp, grad=_logaddexp_grad, nin=2, dtype="float",
-                      commutative=True, associative=True, accepts="f",
+                      commutative=True, associative=True, accepts="biuf",
                       doc="log(exp(a) + exp(b)) without overflow.")
 
 

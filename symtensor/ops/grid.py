@@ -13,6 +13,7 @@ from symtensor.ops.create import alloc, arange, zeros_like
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.elementwise import add, cast, eq, mul, pow, second, sgn, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, log
+from symtensor.ops.identity import CheckAndRaise
 from symtensor.ops.reshape import expand_dims, moveaxis
 from symtensor.ops.shape import shape_i
 
@@ -38,6 +39,8 @@ def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retste
         raise ValueError(f"linspace: num is {static_value(num)}; give a number >= 0")
     first, last = second(last, first), second(first, last)  # of one shape
     step = true_div(sub(last, first), cast(d.maximum(d.sub(num, 1) if endpoint else num, 1), work))
+    if static_value(num) is None:
+        num = CheckAndRaise(ValueError, "linspace: num is negative; give a number >= 0")(num, num >= 0)
     places = dimshuffle(arange(num), 0, *["x"] * first.type.ndim)
     result = add(expand_dims(first, 0), mul(cast(places, work), expand_dims(step, 0)))
     if endpoint:
@@ -57,7 +60,7 @@ def logspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: 
 
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Variable:
-    """``num`` numbers from ``start`` to ``stop`` with a constant ratio; both are positive or both negative."""
+    """``num`` numbers from ``start`` to ``stop`` with a constant ratio; nan unless both have one sign and none is 0."""
     start, stop = as_tensor_variable(start), as_tensor_variable(stop)
     ratio = log(true_div(stop, cast(start, upcast(start.type.dtype, config.floatX))))
     powers = linspace(zeros_like(ratio), ratio, num, endpoint, axis=axis)
@@ -117,7 +120,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 
 class _Grid:
-    """Makes grids of slices: ``mgrid[0:5, 0:3]``."""
+    """Makes grids of slices, as NumPy's: ``mgrid[0:5, 0:3]`` two of shape (5, 3), ``ogrid`` of (5, 1) and (1, 3)."""
 
     def __init__(self, name: str, sparse: bool) -> None:
         self.name = name

@@ -184,6 +184,8 @@ def _slice_entry(item: slice) -> Entry:
         if part is None:
             parts.append(None)
             continue
+        if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+            part = max(min(int(part), 2**60), -2**60)  # no tensor is as long: what sys.maxsize says, without overflow
         try:
             parts.append(as_index(part))
         except TypeError as error:
@@ -206,7 +208,8 @@ def _check_range(index: Variable, x: Variable, axis: int) -> None:
         return
     for value in np.asarray(index.data).ravel():
         if not -size <= int(value) < size:
-            raise IndexError(f"index {int(value)} is out of range for axis {axis} of size {size}")
+            remedy = f"; indices are {-size} to {size - 1}" if size else ""
+            raise IndexError(f"index {int(value)} is out of range for axis {axis} of size {size}{remedy}")
 
 
 def _mask_places(mask: Variable, x: Variable, axis: int) -> list[Variable]:

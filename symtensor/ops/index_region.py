@@ -34,6 +34,8 @@ def slice_region(n: Variable, start: Variable | None, stop: Variable | None,
     [4, -2, 3]
     """
     pace = step if step is not None else int64_constant(1)
+    if static_value(pace) is None:  # no dimension is as long, and sums with it do not overflow
+        pace = d.maximum(d.minimum(pace, 2**60), -2**60)
     back = d.below(pace, 0)
     low, high = d.where(back, -1, 0), d.where(back, d.sub(n, 1), n)
     first = d.where(back, high, low) if start is None else _clamped(start, n, low, high)

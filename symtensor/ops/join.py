@@ -158,6 +158,8 @@ def stack(*tensors: Any, **kwargs: Any) -> Variable:
     """Tensors of one shape along a new dimension ``axis`` (0 by default): ``stack([a, b], axis=0)``, and
     Theano's old ``stack(a, b)``."""
     axis = kwargs.pop("axis", None)
+    if "tensors" in kwargs and not tensors:
+        tensors = (list(kwargs.pop("tensors")),)
     if kwargs:
         raise TypeError(f"stack: unknown argument(s) {', '.join(kwargs)}")
     if tensors and isinstance(tensors[0], (list, tuple)) and len(tensors) <= 2:

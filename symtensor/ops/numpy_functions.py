@@ -179,6 +179,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "argwhere": lambda a: nonzero(a, return_matrix=True).T, "nonzero": nonzero,
     "extract": lambda condition, arr: flatten(arr, 1)[nonzero(flatten(condition, 1))[0]],  # type: ignore[index]
     "take_along_axis": lambda arr, indices, axis=-1: _ours("take_along_axis")(arr, indices, axis),
+    # NumPy may say stable=; ours always are
+    "argsort": lambda a, axis=-1, kind=None, order=None, stable=None: _ours("argsort")(a, axis, kind, order),
+    "sort": lambda a, axis=-1, kind=None, order=None, stable=None: _ours("sort")(a, axis, kind, order),
     # what is known while the graph is built
     "ndim": lambda a: as_tensor_variable(a).type.ndim, "shape": lambda a: _ours("shape")(a), "size": _size,
     "iscomplexobj": lambda x: is_complex(as_tensor_variable(x).type.dtype),

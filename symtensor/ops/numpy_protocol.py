@@ -25,14 +25,14 @@ from symtensor.ops.numpy_functions import FUNCTIONS, UFUNCS, reduction
 __all__ = ["SAME", "array_function", "array_ufunc", "find_ufunc"]
 
 SAME = frozenset("""
-    allclose argmax argmin argsort bincount broadcast_arrays broadcast_to choose compress cumprod cumsum diag
-    diagonal diff dot einsum empty_like expand_dims fix flatnonzero flip fliplr flipud full_like i0 imag inner isclose
+    allclose argmax argmin bincount broadcast_arrays broadcast_to choose compress cumprod cumsum diag diagonal diff dot
+    einsum empty_like expand_dims fix flatnonzero flip fliplr flipud full_like i0 imag inner intersect1d isclose isin
     isneginf isposinf kron linspace mean meshgrid moveaxis nan_to_num ones_like outer pad ptp ravel_multi_index real
-    repeat reshape roll rollaxis rot90 searchsorted sinc sort squeeze std swapaxes take tensordot tile trace
-    transpose tril triu unique unravel_index vander var zeros_like fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft
-    fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfftn fft.rfftn linalg.cholesky linalg.det linalg.eig
-    linalg.eigh linalg.eigvalsh linalg.inv linalg.lstsq linalg.matmul linalg.matrix_power linalg.norm linalg.outer
-    linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.tensordot linalg.tensorinv
+    repeat reshape roll rollaxis rot90 searchsorted setdiff1d sinc squeeze std swapaxes take tensordot tile trace
+    transpose tril triu union1d unique unravel_index vander var zeros_like fft.fft fft.fft2 fft.fftn fft.fftshift
+    fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfftn fft.rfftn linalg.cholesky linalg.det
+    linalg.eig linalg.eigh linalg.eigvalsh linalg.inv linalg.lstsq linalg.matmul linalg.matrix_power linalg.norm
+    linalg.outer linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.tensordot linalg.tensorinv
     linalg.tensorsolve
 """.split())  # noqa: SIM905
 """NumPy functions that are ours under the same name, below `symtensor.tensor`, with the same first arguments."""

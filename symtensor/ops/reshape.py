@@ -211,9 +211,9 @@ def shape_padaxis(t: Any, axis: int) -> Variable:
     return expand_dims(t, axis)
 
 
-def swapaxes(x: Any, axis1: int, axis2: int) -> Variable:
-    """``x`` with two dimensions exchanged."""
-    x = as_tensor_variable(x)
+def swapaxes(y: Any, axis1: int, axis2: int) -> Variable:
+    """``y`` with two dimensions exchanged (Theano's name)."""
+    x = as_tensor_variable(y)
     order = list(range(x.type.ndim))
     i, j = (normalize_axis(axis, x.type.ndim, "swapaxes") for axis in (axis1, axis2))
     order[i], order[j] = order[j], order[i]

@@ -33,7 +33,8 @@ def normalize_axis(axis: Any, ndim: int, op: str) -> int:
     if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, (int, np.integer)):
         raise TypeError(f"{op}: an axis is an int known while the graph is built, got {axis!r}")
     if not -ndim <= axis < ndim:
-        raise ValueError(f"{op}: axis {axis} is outside {-ndim}..{ndim - 1} of a tensor of rank {ndim}")
+        axes = f"is outside {-ndim}..{ndim - 1} of a tensor of rank {ndim}" if ndim else "of a scalar, which has none"
+        raise ValueError(f"{op}: axis {axis} {axes}")
     return int(axis) % ndim
 
 

@@ -246,7 +246,8 @@ def _check_order(name: str, kind: Any, order: Any) -> None:
 def sort(a: Any, axis: Any = -1, kind: str | None = "quicksort", order: Any = None) -> Variable:
     """The elements in ascending order along ``axis`` (None: of all), in the shape and dtype of ``a`` (Theano's name).
 
-    The order is always stable, whatever ``kind`` says; NaN comes last. ValueError for an axis out of range.
+    The order is always stable, whatever ``kind`` says; complex numbers go by real, then imaginary part; NaN comes last.
+    ValueError for an axis out of range, or an ``order``, which names fields of records.
 
     >>> sort([3, 1, 2]).eval()
     array([1, 2, 3])
@@ -259,7 +260,7 @@ def sort(a: Any, axis: Any = -1, kind: str | None = "quicksort", order: Any = No
 
 def argsort(a: Any, axis: Any = -1, kind: str | None = "quicksort", order: Any = None) -> Variable:
     """The int64 positions, along ``axis`` (None: in the flattened ``a``), of the elements in ascending order (Theano's
-    name). Of equal elements the first comes first; NaN last.
+    name). Of equal elements the first comes first; NaN last. ``kind`` and ``order`` as in `sort`.
 
     >>> argsort([3.0, 1.0, 2.0]).eval()
     array([1, 2, 0])

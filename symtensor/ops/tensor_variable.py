@@ -260,6 +260,8 @@ class TensorOperators:
 
     def norm(self, L: float, axis: Any = None, keepdims: bool = False) -> Any:
         """The L-norm over ``axis``: ``L`` > 0, or inf (Theano's definition)."""
+        if isinstance(L, (str, Variable)):
+            raise TypeError(f"x.norm takes a number L > 0, or inf, got {L!r}; symtensor.tensor.linalg.norm has others")
         if L == 0:
             raise NotImplementedError("norm: L == 0 is no norm; count with neq(x, 0).sum()")
         size = abs(self)

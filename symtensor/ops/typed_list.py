@@ -66,7 +66,12 @@ class TypedListType(Type):
 
 
 class ListOp(Op):
-    """A function of a list and further values (Theano had a class for each): ``name`` is one of `RECORDS`."""
+    """A function of a list and further values (Theano had a class for each): ``name`` is one of `RECORDS`.
+
+    ``append(x, v)``, ``extend(x, y)``, ``insert(x, i, v)``, ``remove(x, v)`` and ``reverse(x)`` give new lists;
+    ``index(x, v)``, ``count(x, v)`` and ``length(x)`` int64 scalars. TypeError for values of another type than the
+    elements', ValueError at run time where an element to find is not there.
+    """
 
     __props__ = ("name",)
     without = _WITHOUT

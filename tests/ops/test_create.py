@@ -132,3 +132,26 @@ def test_arange_errors():
         C.arange(T.vector())
     with pytest.raises(TypeError, match="is no int8 scalar"):
         C.ARange("int8")(0, T.lscalar(), 1)
+
+
+def test_linspace_of_a_negative_number():
+    n = T.lscalar("n")
+    for num, error in ((n, {n: np.array(-1)}), (-1, None)):
+        with pytest.raises(ValueError, match="linspace: num is"):
+            T.linspace(0.0, 1.0, num).eval(error)
+    np.testing.assert_array_equal(T.linspace(0.0, 1.0, n).eval({n: np.array(3)}), [0.0, 0.5, 1.0])
+
+
+def test_pad_widths_and_values():
+    n = np.array(2)
+    check(lambda x, n: T.pad(x, n), lambda x, n: np.pad(x, int(n)), X, n)
+    check(lambda x, n: T.pad(x, [(n, 0), (1, n)], "edge"), lambda x, n: np.pad(x, [(2, 0), (1, 2)], "edge"), X, n)
+    for values in ((7, 8), ((7, 8), (1, -1)), ((7,),), np.array([7.0, 8.0])):
+        check(lambda x: T.pad(x, ((1, 2), (0, 3)), constant_values=values),
+              lambda x: np.pad(x, ((1, 2), (0, 3)), constant_values=values), X)
+    x, k = T.dvector("x"), T.lscalar("k")
+    for mode in ("constant", "wrap"):
+        with pytest.raises(ValueError, match="pad: a width is negative"):
+            T.pad(x, k, mode).eval({x: np.ones(3), k: np.array(-1)})
+    with pytest.raises(ValueError, match=r"constant_values \(1, 2, 3\) for 1 dimension"):
+        T.pad(x, 1, constant_values=(1, 2, 3))

@@ -141,3 +141,9 @@ def test_names_of_theano() -> None:
 def test_constants_of_few_values_are_copied_right(dtype: str) -> None:
     given = ((np.arange(24) // 2) % 3).astype(dtype)  # blocks such as 2, 2, 0, 0, which GCC 12 may take for 2, 2, 2, 2
     np.testing.assert_array_equal(symtensor.function([], T.constant(given))(), given)
+
+
+def test_weights_of_bincount_are_as_many_as_the_numbers() -> None:
+    numbers, weights = T.lvector(), T.dvector()
+    with pytest.raises(ValueError, match="bincount: the weights, as many .*: dimension 0 is 1, but 2 is expected"):
+        T.bincount(numbers, weights).eval({numbers: [1, 2], weights: [1.0]})

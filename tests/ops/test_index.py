@@ -255,3 +255,32 @@ def test_other_names():
         (subtensor.advanced_subtensor1(x + 1, i), [1, 1]), (subtensor.advanced_subtensor(x, i, 0), [0, 0]),
     ]:
         assert evaluate([output], given)[0].reshape(len(wanted), -1)[:, 0].tolist() == wanted
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_slices_with_bounds_beyond_every_integer(static):
+    x, array = T.TensorType("float64", (2, 3) if static else (None, None))("x"), np.arange(6.0).reshape(2, 3)
+    for bound in (2**63 - 1, 2**70, -2**63, -2**70):
+        for part in (slice(bound), slice(bound, None), slice(None, None, bound)):
+            np.testing.assert_array_equal(x[part].eval({x: array}), array[part])
+
+
+@pytest.mark.parametrize("bound", [2**63 - 1, -2**63, 2**62])
+def test_symbolic_bounds_at_the_ends_of_the_integers(bound):
+    x, k, array = T.dmatrix("x"), T.lscalar("k"), np.arange(6.0).reshape(2, 3)
+    parts = [slice(k), slice(k, None), slice(None, None, k), slice(1, None, k)]
+    wanted = [slice(bound), slice(bound, None), slice(None, None, bound), slice(1, None, bound)]
+    for part, want in zip(parts, wanted):
+        values = {x: array, k: np.array(bound)}
+        np.testing.assert_array_equal(x[part].eval(values), array[want])
+        slope, expected = T.grad(x[part].sum(), x).eval(values), np.zeros((2, 3))
+        expected[want] = 1
+        np.testing.assert_array_equal(slope, expected)
+
+
+def test_unsigned_positions_beyond_every_size():
+    x, k = T.dvector("x"), T.TensorType("uint64", ())("k")
+    values = {x: np.ones(3), k: np.uint64(2**64 - 1)}
+    with pytest.raises(IndexError, match="out of range for axis 0 of size 3"):
+        x[k].eval(values)
+    assert x[k:].eval(values).shape == (0,)

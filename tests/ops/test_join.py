@@ -93,3 +93,8 @@ def test_split_errors():
         J.split(T.TensorType("int8", (5,))(), [2, 2])
     with pytest.raises(ValueError, match="known while the graph"):
         J.split(x, s)
+
+
+def test_stack_by_name():
+    x = T.dvector("x")
+    assert T.stack(tensors=[x, x], axis=1).eval({x: np.ones(3)}).shape == (3, 2)

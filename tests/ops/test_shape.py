@@ -8,6 +8,8 @@ from graphs import check, check_grad, evaluate, failing_checks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import symtensor
+from symtensor import config
 from symtensor import tensor as T
 from symtensor.graph.variable import Constant
 from symtensor.ops import dim_math as d
@@ -150,6 +152,19 @@ def test_moving_dimensions():
         R.squeeze(T.TensorType("float64", (2, 1))(), 0)
     with pytest.raises(TypeError, match="an axis is an int"):
         R.swapaxes(T.matrix(), 0, 1.0)
+    with pytest.raises(ValueError, match="axis 0 of a scalar, which has none"):
+        R.swapaxes(T.dscalar(), 0, 0)
+
+
+@pytest.mark.parametrize("linker", ["c", "py"])
+def test_dropped_dimensions_are_checked_at_run_time(linker):
+    x = T.dmatrix("x")
+    for dropped in (x.dimshuffle(0), R.squeeze(x, 1), x.dimshuffle(0).sum(), T.exp(x.dimshuffle("x", 0))):
+        with config.change_flags(linker=linker):
+            f = symtensor.function([x], dropped)
+        assert f(np.ones((3, 1))).size in (1, 3)
+        with pytest.raises(ValueError, match="axis 1 of size 2 is dropped but is not 1"):
+            f(np.ones((3, 2)))
 
 
 def test_stating_shapes():
