@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -129,6 +130,16 @@ static double ulps(float got, real want)
     frexpl(fabsl(w) >= 0x1p128L ? 0x1.fp127L : w, &e);
     return (double)(fabsl(g - w) / ldexpl(1, e - 24 < -149 ? -149 : e - 24));
 }
+static double quick_ulps(float got, double want) /* the same in double: 2^-29 off, and much faster */
+{
+    uint64_t bits;
+    double ulp;
+    memcpy(&bits, &want, 8);
+    int64_t e = (int64_t)(bits >> 52 & 2047) - 1023 - 23;
+    bits = (uint64_t)((e < -149 ? -149 : e) + 1023) << 52;
+    memcpy(&ulp, &bits, 8);
+    return fabs(want) < 0x1p127 && fabsf(got) < 0x1p127f ? fabs(got - want) / ulp : 1e9;
+}
 int main(int count, char **words)
 {
     uint64_t stride = strtoull(words[2], 0, 10), above = 0, seen = 0;
@@ -145,8 +156,10 @@ int main(int count, char **words)
             }
             run(k, n, in, out);
             for (int i = 0; i < n; i++) {
-                double error = ulps(out[i], reference(k, in[i], out[i]));
+                double error = quick_ulps(out[i], quick(k, in[i]));
                 seen++;
+                if (error < 0.999 && error <= worst - 0.001) continue;
+                error = ulps(out[i], reference(k, in[i], out[i]));
                 above += error > 1;
                 if (error > worst) { worst = error; where = in[i]; }
             }
@@ -168,6 +181,13 @@ def unary_functions() -> list[str]:
     return names
 
 
+def _in_double(reference: str) -> str | None:
+    """The reference with the functions of double, where it calls those of math.h alone."""
+    if not all(called.endswith("l") for called in re.findall(r"(\w+)\(", reference)):
+        return None
+    return re.sub(r"\b(\d*\.?\d+)L\b", r"\1", re.sub(r"(\w+)l\(", r"\1(", reference))
+
+
 def build(folder: Path, names: list[str], target: str = "native") -> Path:
     """The program that compares float32 functions with their references."""
     supports = dict.fromkeys(ELEMENTWISE[name].support for name in names)
@@ -177,10 +197,13 @@ def build(folder: Path, names: list[str], target: str = "native") -> Path:
         for k, name in enumerate(names))
     runs = " ".join(f"if (k == {k}) f{k}(n, x, y);" for k in range(len(names)))
     checks = " ".join(f"if (k == {k}) return {REFERENCES[name]};" for k, name in enumerate(names))
+    quick = " ".join(f"if (k == {k}) return {plain};" for k, name in enumerate(names)
+                     if (plain := _in_double(REFERENCES[name])) is not None)
     oracles, main = ORACLES.split("static double ulps", 1)
     text = "\n".join([
         *supports, loops, f"static void run(int k, int n, const float *x, float *y) {{ {runs} }}", oracles,
         f"static real reference(int k, real x, real got) {{ {checks} return 0; }}",
+        f"static double quick(int k, double x) {{ {quick} return NAN; }}",  # NAN: nothing quicker
         "static const char *const names[] = {" + ", ".join(f'"{name}"' for name in names) + "};",
         "static double ulps" + main])
     source, program = folder / "accuracy.c", folder / f"accuracy-{target}"
