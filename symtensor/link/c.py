@@ -13,13 +13,14 @@ import numpy as np
 
 from symtensor.graph.variable import Apply, Variable
 from symtensor.link.expressions import Scalars
-from symtensor.link.functions import Driver, indented
+from symtensor.link.functions import Driver, Names, indented
 from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
 from symtensor.link.nests import CHUNKS
 from symtensor.link.program import Array, Program, Step, scalar_program
+from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
 from symtensor.link.storage import Storage
 from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
@@ -46,8 +47,8 @@ class Emitter:
         scalars = Scalars(program, self.driver)
         self.scalar = scalars.text
         self.storage = Storage(program, plan, self.driver, scalars)
-        self.selected: dict[tuple[Product, Product], Product] = {}
-        self.checked: set[tuple[Product, Product]] = set()
+        self.selected: dict[tuple[Product, Product], Product] = Names(self.driver)  # type: ignore[assignment]
+        self.checked: dict[tuple[Product, Product], str] = Names(self.driver)
         self.hosts: list[Apply] = []
 
     def emit(self) -> tuple[str, str]:
@@ -163,7 +164,7 @@ class Emitter:
         if node is None:
             (source,), (made,) = step.reads, step.writes
             copy = ScalarProgram((source.dtype,), (), ((0, None),))
-            emit_loops(self.driver, copy, sizes, [self._operand(step, source, dims)],
+            emit_loops(self.driver, copy, sizes, [self.operand(step, source, dims)],
                        [LoopTarget(made.dtype, self.storage.pointer(made))])
             return
         operands = []
@@ -172,7 +173,7 @@ class Emitter:
             if array is None:
                 operands.append(LoopOperand(variable.type.dtype, value=self.scalar(variable)))
             else:
-                operands.append(self._operand(step, array, dims))
+                operands.append(self.operand(step, array, dims))
         targets = []
         for k, output in enumerate(node.outputs):
             dtype = output.type.dtype
@@ -197,7 +198,7 @@ class Emitter:
             if array is not None and array.root is root:
                 operand.overwritten_by = output
 
-    def _operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
+    def operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
         if array.root.kind == "scalar" and array.root.local is not None:
             return LoopOperand(array.dtype, value=self.scalar(array.root.local))
         symbols = self.program.symbols
@@ -217,7 +218,7 @@ class Emitter:
         key = (self.program.symbols.of(own), self.program.symbols.of(dim))
         if key in self.checked:
             return
-        self.checked.add(key)
+        self.checked[key] = ""
         early = self.program.is_early(own) and self.program.is_early(dim)
         with self.driver.inside("early" if early else self.driver.section):
             mine, loop = self.scalar(own), self.scalar(dim)
@@ -302,18 +303,18 @@ class Emitter:
 
     def _copy(self, step: Step) -> None:
         (array,), k = step.reads, step.output
-        ctype = C_TYPES[array.dtype]
-        elements = self.program.symbols.size(array.dims)
         if not self.storage.dims_are_early(array.dims):
             self.storage.take_output(k, array.dtype, array.dims)
-        if array.contiguous:
-            size = self.driver.product(self.program.symbols.multiply(Product(np.dtype(array.dtype).itemsize), elements))
-            self.driver.add([f"memcpy(out[{k}].data, {self.storage.pointer(array)}, (size_t)({size}));"])
-            return
-        copy = ScalarProgram((array.dtype,), (), ((0, None),))
-        target = self.driver.local(f"{ctype} *", f"({ctype} *)out[{k}].data", "p")
-        emit_loops(self.driver, copy, [self.program.symbols.of(dim) for dim in array.dims],
-                   [self._operand(step, array, array.dims)], [LoopTarget(array.dtype, target)])
+        copy_array(self, step, array, f"out[{k}].data")
+
+    def _repeat(self, step: Step) -> None:
+        begin_loop(self, step)
+
+    def _again(self, step: Step) -> None:
+        end_loop(self, step)
+
+    def _put(self, step: Step) -> None:
+        put(self, step)
 
     def _store(self, step: Step) -> None:
         if step.source is None:

@@ -10,7 +10,20 @@ from symtensor.graph.variable import Variable
 from symtensor.link.layout import Product, Symbols, Text
 from symtensor.ops.elemwise import C_TYPES
 
-__all__ = ["Driver", "Function"]
+__all__ = ["Driver", "Function", "Names"]
+
+
+class Names(dict[Any, str]):
+    """Names by what they stand for. Those made in the body of a loop are forgotten at its end."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    def __setitem__(self, key: Any, name: str) -> None:
+        if self.driver.scopes and self.driver.section == "steps" and key not in self:
+            self.driver.scopes[-1].append((self, key))
+        super().__setitem__(key, name)
 
 
 class Driver:
@@ -23,7 +36,8 @@ class Driver:
         self.symbols = symbols
         self.sections: dict[str, list[str]] = {"early": [], "memory": [], "steps": []}
         self.section = "early"
-        self.names: dict[Variable, str] = {}
+        self.scopes: list[list[tuple[dict[Any, Any], Any]]] = []
+        self.names: dict[Variable, str] = Names(self)
         self.supports: dict[str, None] = {}
         self.functions: dict[str, str] = {}
         self.shared: dict[str, int] = {}
@@ -42,6 +56,15 @@ class Driver:
             yield
         finally:
             self.section = before
+
+    def push(self) -> None:
+        """Enter the body of a loop."""
+        self.scopes.append([])
+
+    def pop(self) -> None:
+        """Leave it: what was named there is not known outside."""
+        for table, key in self.scopes.pop():
+            table.pop(key, None)
 
     def fresh(self, letter: str) -> str:
         """A new name."""

@@ -17,11 +17,13 @@ from symtensor.graph.op import Kernel, Op, View
 from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.link.bodies import Body, Carry, add_loop, make_body
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
 from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.fused import Fused, ScalarProgram
 from symtensor.ops.fused import Step as ScalarStep
 from symtensor.ops.infer import ShapeInference
+from symtensor.ops.loop import Loop
 from symtensor.ops.reduction import Reduction
 from symtensor.ops.shape import Shape_i
 
@@ -78,8 +80,9 @@ class Array:
 
 @dataclass(eq=False)
 class Step:
-    """One step: "scalar" (an inline statement), "view", "loop", "kernel", "host", "copy" (into output memory) or
-    "store" (a scalar into output memory). ``reads`` and ``writes`` are the arrays touched."""
+    """One step: "scalar" (an inline statement), "view", "loop", "kernel", "host", "copy" (into output memory), "store"
+    (a scalar into output memory), "repeat" (a loop over steps: ``body``), "again" (its end) or "put" (into a row of
+    what a loop stacks). ``reads`` and ``writes`` are the arrays touched."""
 
     kind: str
     node: Apply | None
@@ -90,6 +93,12 @@ class Step:
     output: int = -1
     source: Variable | None = None
     fallible: bool = False
+    body: list[Step] = field(default_factory=list)
+    counter: str = ""
+    scalars: list[tuple[Variable, Array]] = field(default_factory=list)  # rows of vectors that the body reads
+    carries: list[Carry] = field(default_factory=list)
+    loop: Step | None = None
+    counted: str = ""
 
 
 def scalar_program(node: Apply) -> ScalarProgram:
@@ -122,11 +131,13 @@ class Program:
         self._dims: dict[Variable, tuple[Variable, ...]] = {}
         self._early: dict[Variable, bool] = {}
         self._checks: dict[Apply, list[Check]] = {}
+        self._bodies: dict[Apply, Body] = {}
+        self.loops = 0
         for variable in (*graph.inputs, *graph.outputs):
             self._require_tensor(variable)
         self.order = list(self._ordered())
         for node in self.order:
-            self._add(node)
+            self.add(node)
         for k, output in enumerate(graph.outputs):
             self._add_output(k, output)
 
@@ -186,7 +197,7 @@ class Program:
 
     # -- order --------------------------------------------------------------------------------------------------------
 
-    def _needs(self, node: Apply) -> Iterator[Variable]:
+    def needs(self, node: Apply) -> Iterator[Variable]:
         if isinstance(node.op, Shape_i):
             (target,) = node.outputs
             resolved = self.resolve(target)
@@ -198,6 +209,8 @@ class Program:
         for variable in (*node.inputs, *node.outputs):
             self._require_tensor(variable)
         yield from node.inputs
+        if isinstance(node.op, Loop):
+            yield from self.body(node).needs
         for output in node.outputs:
             for dim in self.dims(output):
                 if dim.owner is None or not (isinstance(dim.owner.op, Shape_i) and dim.owner.inputs[0].owner is node):
@@ -210,18 +223,25 @@ class Program:
             if root.owner is None or root.owner in done:
                 continue
             done.add(root.owner)
-            stack = [(root.owner, self._needs(root.owner))]
+            stack = [(root.owner, self.needs(root.owner))]
             while stack:
                 node, rest = stack[-1]
                 for variable in rest:
                     owner = variable.owner
                     if owner is not None and owner not in done and variable not in self.input_number:
                         done.add(owner)
-                        stack.append((owner, self._needs(owner)))
+                        stack.append((owner, self.needs(owner)))
                         break
                 else:
                     stack.pop()
                     yield node
+
+    def body(self, node: Apply) -> Body:
+        """The inner graph of a loop node in the variables of the program."""
+        found = self._bodies.get(node)
+        if found is None:
+            found = self._bodies[node] = make_body(self, node)
+        return found
 
     def _require_tensor(self, variable: Variable) -> None:
         if not isinstance(variable.type, TensorType):
@@ -229,8 +249,13 @@ class Program:
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
-    def _add(self, node: Apply) -> None:
+    def add(self, node: Apply) -> None:
+        """Append the steps of a node."""
         if isinstance(node.op, Shape_i):
+            return
+        if isinstance(node.op, Loop):
+            reads = [array for v in node.inputs if (array := self.array(v)) is not None]
+            add_loop(self, node, self._step("repeat", node, reads))
             return
         if is_scalar_code(node) and all(v.type.ndim == 0 for v in node.inputs):
             if not all(self.is_early(output) for output in node.outputs):

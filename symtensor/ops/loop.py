@@ -61,6 +61,8 @@ class Loop(Op):
     and what does not change. It gives the trace of each state and the stacked rows (n of them).
     """
 
+    __props__ = ()
+
     def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], sequences: int,
                  states: Sequence[State], until: bool = False, truncate: int | None = None,
                  name: str | None = None) -> None:
@@ -276,6 +278,34 @@ class Loop(Op):
 
     def _row_shapes(self, node: Apply, shapes: Sequence[Shape]) -> list[list[Variable] | None]:
         return [self.outer_dims(node, shapes, dims) for dims in self._inner_dims]
+
+    def checks(self, node: Apply, shapes: Sequence[Shape]) -> list[tuple[Variable, str, tuple[Variable, ...]]]:
+        """The number of steps is 0 or more, every sequence has a row for each, states their initial rows."""
+        from symtensor.ops.elementwise import eq, ge
+
+        n = node.inputs[0]
+        found = [(ge(n, int64_constant(0)), "ST_VALUE", (n,))]
+        for k in range(self.sequences):
+            length = shapes[1 + k][0]
+            found.append((eq(length, n), "ST_VALUE", (n, length, int64_constant(k))))
+        for k, state in enumerate(self.states):
+            length, depth = shapes[1 + self.sequences + k][0], int64_constant(state.depth)
+            found.append((eq(length, depth), "ST_VALUE", (depth, length, int64_constant(k), depth)))
+        return found
+
+    def failure(self, node: Apply, code: str, values: Sequence[int]) -> Exception | None:
+        """The error of a check."""
+        if code != "ST_VALUE":
+            return None
+        return ValueError(self._complaint(*values))
+
+    def _complaint(self, wanted: int, found: int | None = None, k: int = 0, depth: int | None = None,
+                   *_: int) -> str:
+        if depth:
+            return f"{self}: state {k} needs {wanted} initial row(s), got {found}"
+        if found is not None and wanted >= 0:
+            return f"{self}: sequence {k} has {found} row(s), but there are {wanted} steps"
+        return f"{self}: the number of steps is {wanted}; it must be 0 or more"
 
     # -- derivatives --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
@@ -12,10 +13,13 @@ from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
-from symtensor.optimize.fusion import fuse
+from symtensor.optimize.fusion import fuse as fuse_loops
+from symtensor.optimize.loops import optimize_bodies
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 
 __all__ = ["LEVELS", "PIPELINE", "optimize"]
+
+Pass = Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]
 
 PIPELINE = (
     ("canonicalize", "rules"),  # one spelling for each meaning; constants, shapes
@@ -25,14 +29,15 @@ PIPELINE = (
     ("expand", "rules"),  # composites become their spelling
     ("canonicalize", "rules"),
     ("specialize", "rules"),
+    ("loops", "pass"),  # what loops do in each step, by this same pipeline
     ("fusion", "pass"),  # elementwise chains become loops
 )
 """The steps in order: (name, kind). A rule table may be used in several steps."""
 
 LEVELS: dict[str, tuple[str, ...]] = {
-    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "fusion"),
-    "fast_compile": ("canonicalize", "stabilize", "expand"),
-    "none": ("expand",),
+    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "loops", "fusion"),
+    "fast_compile": ("canonicalize", "stabilize", "expand", "loops"),
+    "none": ("expand", "loops"),
 }
 """The steps each level runs."""
 
@@ -106,18 +111,20 @@ def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterab
         inference.run(graph.order)
     facts = Facts(graph, inference)
     guarded = 0
+
+    def inner(body: FunctionGraph, assume_inside: bool) -> FunctionGraph:
+        return optimize(body, level=level, including=including, excluding=excluding, assume=assume_inside, fuse=fuse)[0]
+
+    passes: dict[str, Pass] = {"fusion": fuse_loops, "loops": partial(optimize_bodies, optimize=inner)}
     rewriters = {step: Rewriter(step, selection.tables[step], facts, log) for step in selection.steps
-                 if step not in _PASSES}
+                 if step not in passes}
     for step in selection.steps:
         graph, guarded = graph.with_guards(inference.guards[guarded:]), len(inference.guards)
         before = graph
-        graph = rewriters[step].run(graph) if step in rewriters else _PASSES[step](graph, facts, log)
+        graph = rewriters[step].run(graph) if step in rewriters else passes[step](graph, facts, log)
         if config.check_pipeline:
             check(step, before, graph)
     return graph.with_guards(inference.guards[guarded:]), log
-
-
-_PASSES: dict[str, Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]] = {"fusion": fuse}
 
 
 def check(step: str, before: FunctionGraph, after: FunctionGraph) -> None:
