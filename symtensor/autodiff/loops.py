@@ -225,7 +225,10 @@ class _Saved:
         stacked = dict(forward.results())
         wanted = [v for node in order if node.outputs[0] in reverse for v in node.inputs if v not in reverse]
         wanted += [v for v in expressions if v not in reverse]
-        changing = _changing(op)
+        changing = set(op.inputs[:op.first_other])
+        for node in order:
+            if any(v in changing for v in node.inputs):
+                changing.update(node.outputs)
         self.cuts: dict[Variable, None] = {}
         seen: set[Variable] = set()
         while wanted:
@@ -247,15 +250,6 @@ class _Saved:
         replaced = {v: v.type.make_variable(v.name) for v in self.cuts}
         self.expressions = clone_replace(expressions, replaced)
         self.sequences = [*forward.given(), *((inner, stacked[v]) for v, inner in replaced.items())]
-
-
-def _changing(op: Loop) -> set[Variable]:
-    """The inner variables that differ from step to step."""
-    found = set(op.inputs[:op.first_other])
-    for node in op.order:
-        if any(v in found for v in node.inputs):
-            found.update(node.outputs)
-    return found
 
 
 def push_loop(op: Loop, inputs: Sequence[Variable], tangents: Sequence[Any]) -> list[Any]:

@@ -1,36 +1,55 @@
-"""Loops: their inner graphs are optimized like graphs of their own."""
+"""Loops: their inner graphs are optimized like graphs of their own, and what nobody reads leaves them.
+
+What the outer graph knows of shapes holds inside; what an inner graph takes for equal is guarded outside.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symtensor.graph.fgraph import FunctionGraph, Guard
 from symtensor.graph.trace import made_at
-from symtensor.graph.variable import Apply, Variable
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import ancestors
+from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop
+from symtensor.ops.loop_build import Carried, build_loop
 from symtensor.optimize.engine import Facts, Firing
 
-__all__ = ["optimize_bodies"]
+__all__ = ["fuse_bodies", "optimize_bodies", "prune_loops"]
 
 Optimize = Callable[[FunctionGraph, bool], FunctionGraph]
 
 
 def optimize_bodies(graph: FunctionGraph, facts: Facts, log: list[Firing], optimize: Optimize) -> FunctionGraph:
-    """The graph with the inner graph of every loop optimized.
-
-    The dimensions that an inner graph takes for equal are guarded by the outer graph; where they are not known there,
-    the inner graph stays right under run-time broadcasting.
-    """
-    replaced: dict[Variable, Variable] = {}
-    for node in graph.order:
-        if isinstance(node.op, Loop):
-            replaced.update(_optimized(node, facts, optimize))
-    return graph.with_replaced(replaced)
+    """The graph with the inner graph of every loop optimized, and nothing computed in vain."""
+    graph = _each_loop(graph, lambda node: _optimized(node, facts, optimize))
+    return prune_loops(graph, facts)
 
 
-def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> dict[Variable, Variable]:
+def fuse_bodies(graph: FunctionGraph, facts: Facts, fuse: Optimize) -> FunctionGraph:
+    """The graph with the elementwise chains inside loops made loops of their own."""
+    return _each_loop(graph, lambda node: _optimized(node, facts, fuse))
+
+
+def _each_loop(graph: FunctionGraph, change: Callable[[Apply], list[Variable]]) -> FunctionGraph:
+    """Replace the loop nodes one after the other, each with the inputs that earlier ones were replaced by."""
+    done: set[Apply] = set()
+    while True:
+        node = next((n for n in graph.order if isinstance(n.op, Loop) and n not in done), None)
+        if node is None:
+            return graph
+        with made_at(node.origin):
+            outputs = graph.interner.intern(change(node))
+        done.update(v.owner for v in outputs if v.owner is not None)
+        done.add(node)
+        graph = graph.with_replaced({old: new for old, new in zip(node.outputs, outputs, strict=True) if old is not new})
+
+
+def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> list[Variable]:
     op: Loop = node.op
-    inner = FunctionGraph.build(op.inputs, op.outputs)
+    inner = _with_known_shapes(node, facts, FunctionGraph.build(op.inputs, op.outputs))
     better = optimize(inner, facts.inference.assume)
     guards = _outer_guards(node, facts, better.guards)
     if guards is None:
@@ -38,9 +57,37 @@ def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> dict[Variable, 
     for guard in guards:
         facts.inference.require(guard)
     new = Loop(better.inputs, better.outputs, op.sequences, op.states, op.until, op.truncate, op.name)
-    with made_at(node.origin):
-        outputs = new(*node.inputs, return_list=True)
-    return dict(zip(node.outputs, facts.interner.intern(outputs), strict=True))
+    found: list[Variable] = new(*node.inputs, return_list=True)
+    return found
+
+
+def _with_known_shapes(node: Apply, facts: Facts, inner: FunctionGraph) -> FunctionGraph:
+    """The inner graph with guards for what is known: dimensions equal outside, and states that keep their shape."""
+    op: Loop = node.op
+    inference = ShapeInference.of(inner)
+    groups: dict[Variable, Variable] = {}
+    guards: list[Guard] = []
+    _, sequences, initial, others = op.split(node.inputs)
+    rows = [(v, facts.shape(outer)[1:]) for v, outer in zip(op.inputs, sequences, strict=False)]
+    for first, places in zip(initial, op.tap_places, strict=True):
+        rows += [(op.inputs[place], facts.shape(first)[1:]) for place in places]
+    rows += [(v, facts.shape(outer)) for v, outer in zip(op.inputs[op.first_other:], others, strict=True)]
+    for variable, dims in rows:
+        for axis, dim in enumerate(dims):
+            mine = inference.shape_of(variable)[axis]
+            outer = facts.inference.find(dim)
+            known = groups.setdefault(outer, outer if isinstance(outer, Constant) else mine)
+            if known is not mine and not (isinstance(known, Constant) and isinstance(mine, Constant)):
+                guards.append(Guard(known, mine, axis, str(op), (), node.origin))
+    if facts.inference.assume:
+        for new, first, places in zip(inner.outputs, initial, op.tap_places, strict=False):
+            for axis, dim in enumerate(inference.shape_of(new)):
+                have = inference.shape_of(op.inputs[places[0]])[axis] if places else None
+                have = have if have is not None else groups.get(facts.inference.find(facts.shape(first)[1 + axis]))
+                if have is not None and have is not dim and not (isinstance(have, Constant) and isinstance(
+                        dim, Constant)) and op.outer_dims(node, [facts.shape(v) for v in node.inputs], [dim]) is not None:
+                    guards.append(Guard(have, dim, axis, str(op), (), node.origin))
+    return inner.with_guards(guards)
 
 
 def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Guard] | None:
@@ -52,5 +99,50 @@ def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Gu
         if dims is None:
             return None
         left, right = map(facts.inference.simplify, dims)
-        found.append(Guard(left, right, guard.axis, guard.op, (), guard.origin, guard.optional))
+        found.append(replace(guard, left=left, right=right, shapes=()))
+    return found
+
+
+def prune_loops(graph: FunctionGraph, facts: Facts) -> FunctionGraph:
+    """The graph without states and rows of loops that nobody reads, and without sequences that no step reads."""
+    done: set[Apply] = set()
+    while True:
+        node = next((n for n in reversed(graph.order) if isinstance(n.op, Loop) and n not in done), None)
+        if node is None:
+            return graph
+        wanted = [bool(graph.clients[output]) for output in node.outputs]
+        with made_at(node.origin):
+            replaced = _pruned(node, wanted)
+        new = graph.interner.intern(list(replaced.values()))
+        done.update(v.owner for v in new if v.owner is not None)
+        done.add(node)
+        graph = graph.with_replaced({old: v for old, v in zip(replaced, new, strict=True) if old is not v})
+
+
+def _pruned(node: Apply, wanted: Sequence[bool]) -> dict[Variable, Variable]:
+    op: Loop = node.op
+    n, sequences, initial, others = op.split(node.inputs)
+    count = len(op.states)
+    alive = {k for k in range(count) if wanted[k]}
+    rows = [k for k in range(op.rows) if wanted[count + k]]
+    roots: list[Variable] = [*(op.outputs[count + k] for k in rows), *([op.outputs[-1]] if op.until else [])]
+    while True:
+        used = set(ancestors([*roots, *(op.outputs[k] for k in alive)], op.inputs))
+        more = {k for k, places in enumerate(op.tap_places) if any(op.inputs[p] in used for p in places)} - alive
+        if not more:
+            break
+        alive |= more
+    states = sorted(alive)
+    if len(states) == count and len(rows) == op.rows and all(v in used for v in op.inputs):
+        return {}
+    carried = [Carried({tap: op.inputs[p] for tap, p in zip(op.states[k].taps, op.tap_places[k], strict=True)},
+                       initial[k], op.outputs[k], op.states[k].keep, op.states[k].depth) for k in states]
+    result = build_loop(n, list(zip(op.inputs, sequences, strict=False)), carried,
+                        [op.outputs[count + k] for k in rows],
+                        others=dict(zip(op.inputs[op.first_other:], others, strict=True)),
+                        condition=op.outputs[-1] if op.until else None, truncate=op.truncate, name=op.name)
+    found: dict[Variable, Variable] = {node.outputs[k]: v for k, v in zip(states, result.traces, strict=True)}
+    found.update((node.outputs[count + k], v) for k, v in zip(rows, result.rows, strict=True))
+    if result.steps is not None:
+        found[node.outputs[-1]] = result.steps
     return found

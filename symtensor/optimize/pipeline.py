@@ -14,7 +14,7 @@ from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
 from symtensor.optimize.fusion import fuse as fuse_loops
-from symtensor.optimize.loops import optimize_bodies
+from symtensor.optimize.loops import fuse_bodies, optimize_bodies
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 
 __all__ = ["LEVELS", "PIPELINE", "optimize"]
@@ -112,10 +112,16 @@ def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterab
     facts = Facts(graph, inference)
     guarded = 0
 
-    def inner(body: FunctionGraph, assume_inside: bool) -> FunctionGraph:
-        return optimize(body, level=level, including=including, excluding=excluding, assume=assume_inside, fuse=fuse)[0]
+    def inside(body: FunctionGraph, assume: bool, steps: str = level, more: Iterable[str] = (),
+               fuse: bool = False) -> FunctionGraph:
+        return optimize(body, level=steps, including=(*including, *more), excluding=excluding, assume=assume,
+                        fuse=fuse)[0]
 
-    passes: dict[str, Pass] = {"fusion": fuse_loops, "loops": partial(optimize_bodies, optimize=inner)}
+    def fusion(graph: FunctionGraph, facts: Facts, log: list[Firing]) -> FunctionGraph:
+        graph = fuse_bodies(graph, facts, partial(inside, steps="none", more=("fusion",), fuse=True))
+        return fuse_loops(graph, facts, log)
+
+    passes: dict[str, Pass] = {"fusion": fusion, "loops": partial(optimize_bodies, optimize=inside)}
     rewriters = {step: Rewriter(step, selection.tables[step], facts, log) for step in selection.steps
                  if step not in passes}
     for step in selection.steps:
