@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from symtensor.graph.fgraph import FunctionGraph, Guard
 from symtensor.graph.trace import made_at
 from symtensor.graph.variable import Apply, Constant, Variable
-from symtensor.graph.walk import ancestors
+from symtensor.graph.walk import ancestors, toposort
+from symtensor.ops.convert import static_value
+from symtensor.ops.elementwise import add, gt, switch
+from symtensor.ops.index import Subtensor, getitem
 from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop
 from symtensor.ops.loop_build import Carried, build_loop
 from symtensor.optimize.engine import Facts, Firing
+from symtensor.optimize.loop_motion import Parts, after, before, collected
 
-__all__ = ["fuse_bodies", "optimize_bodies", "prune_loops"]
+__all__ = ["fuse_bodies", "move_work", "optimize_bodies", "prune_loops"]
 
 Optimize = Callable[[FunctionGraph, bool], FunctionGraph]
 
@@ -25,7 +30,7 @@ Optimize = Callable[[FunctionGraph, bool], FunctionGraph]
 def optimize_bodies(graph: FunctionGraph, facts: Facts, log: list[Firing], optimize: Optimize) -> FunctionGraph:
     """The graph with the inner graph of every loop optimized, and nothing computed in vain."""
     graph = _each_loop(graph, lambda node: _optimized(node, facts, optimize))
-    return prune_loops(graph, facts)
+    return prune_loops(graph)
 
 
 def fuse_bodies(graph: FunctionGraph, facts: Facts, fuse: Optimize) -> FunctionGraph:
@@ -103,18 +108,81 @@ def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Gu
     return found
 
 
-def prune_loops(graph: FunctionGraph, facts: Facts) -> FunctionGraph:
+def move_work(graph: FunctionGraph, facts: Facts, log: list[Firing], optimize: Optimize) -> FunctionGraph:
+    """The graph with the work of loops that needs no loop done outside, and only the rows kept that are read."""
+    graph = prune_loops(_each_loop(graph, lambda node: _optimized(node, facts, optimize)))
+    return prune_loops(_each_graph(graph, lambda node, whole: _moved(node, whole, facts)))
+
+
+def _moved(node: Apply, graph: FunctionGraph, facts: Facts) -> dict[Variable, Variable]:
+    parts = Parts.of(node)
+    reads = [_last_reads(trace, graph, facts) for trace in parts.traces_of]
+    names = list(parts.traces_of)
+    collected(parts, [found is not None for found in reads])
+    after(parts)
+    before(parts)
+    for trace, state in zip(parts.traces_of, parts.states, strict=True):
+        if state.keep is None and (reads[names.index(trace)] is not None or not graph.clients[trace]):
+            state.keep, parts.changed = 1, True
+    if not parts.changed:
+        return {}
+    result = parts.build()
+    for trace, found in zip(names, reads, strict=True):
+        if found is not None:
+            for read, rest in found:
+                result[read] = getitem(result[trace], rest)
+            result.pop(trace)
+    return result
+
+
+def _last_reads(trace: Variable, graph: FunctionGraph, facts: Facts) -> list[tuple[Variable, Any]] | None:
+    """(result, key into the last row kept) for all readers of a trace, where they read only its last row; else None."""
+    node = trace.owner
+    if node is None or node.op.until or not graph.clients[trace]:
+        return None
+    op: Loop = node.op
+    n, depth = node.inputs[0], op.states[trace.index or 0].depth
+    found: list[tuple[Variable, Any]] = []
+    for client, position in graph.clients[trace]:
+        if client is None or position != 0 or not isinstance(client.op, Subtensor) or not client.op.idx_list:
+            return None
+        first = client.op.idx_list[0]
+        if first == "i":
+            at = facts.inference.simplify(client.inputs[1])
+            if static_value(at) != -1 and at is not facts.inference.simplify(add(n, depth - 1)):
+                return None
+            found.append((client.outputs[0], -1 if len(client.op.idx_list) == 1 else None))
+        elif first == (True, False, False) and len(client.op.idx_list) == 1 and static_value(
+                client.inputs[1]) == depth:
+            for user, place in graph.clients[client.outputs[0]]:
+                if user is None or place != 0 or not isinstance(user.op, Subtensor) or user.op.idx_list != ("i",):
+                    return None
+                at = facts.inference.simplify(user.inputs[1])
+                if static_value(at) != -1 and at is not facts.inference.simplify(add(n, -1)):
+                    return None
+                found.append((user.outputs[0], switch(gt(n, 0), -1, -2)))  # no step: out of range, as before
+        else:
+            return None
+    return None if any(rest is None for _, rest in found) else found
+
+
+def prune_loops(graph: FunctionGraph) -> FunctionGraph:
     """The graph without states and rows of loops that nobody reads, and without sequences that no step reads."""
+    return _each_graph(graph, lambda node, whole: _pruned(node, [bool(whole.clients[out]) for out in node.outputs]))
+
+
+def _each_graph(graph: FunctionGraph,
+                change: Callable[[Apply, FunctionGraph], dict[Variable, Variable]]) -> FunctionGraph:
+    """Change the loop nodes one after the other, last first."""
     done: set[Apply] = set()
     while True:
         node = next((n for n in reversed(graph.order) if isinstance(n.op, Loop) and n not in done), None)
         if node is None:
             return graph
-        wanted = [bool(graph.clients[output]) for output in node.outputs]
         with made_at(node.origin):
-            replaced = _pruned(node, wanted)
+            replaced = change(node, graph)
         new = graph.interner.intern(list(replaced.values()))
-        done.update(v.owner for v in new if v.owner is not None)
+        done.update(m for m in toposort(new, node.inputs) if isinstance(m.op, Loop))
         done.add(node)
         graph = graph.with_replaced({old: v for old, v in zip(replaced, new, strict=True) if old is not v})
 

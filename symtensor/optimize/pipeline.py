@@ -14,7 +14,7 @@ from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
 from symtensor.optimize.fusion import fuse as fuse_loops
-from symtensor.optimize.loops import fuse_bodies, optimize_bodies
+from symtensor.optimize.loops import fuse_bodies, move_work, optimize_bodies
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 
 __all__ = ["LEVELS", "PIPELINE", "optimize"]
@@ -27,17 +27,18 @@ PIPELINE = (
     ("canonicalize", "rules"),
     ("specialize", "rules"),  # cheaper ops
     ("expand", "rules"),  # composites become their spelling
+    ("loops", "pass"),  # work that needs no loop leaves it
     ("canonicalize", "rules"),
     ("specialize", "rules"),
-    ("loops", "pass"),  # what loops do in each step, by this same pipeline
+    ("bodies", "pass"),  # what loops do in each step, by this same pipeline
     ("fusion", "pass"),  # elementwise chains become loops
 )
 """The steps in order: (name, kind). A rule table may be used in several steps."""
 
 LEVELS: dict[str, tuple[str, ...]] = {
-    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "loops", "fusion"),
-    "fast_compile": ("canonicalize", "stabilize", "expand", "loops"),
-    "none": ("expand", "loops"),
+    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "loops", "bodies", "fusion"),
+    "fast_compile": ("canonicalize", "stabilize", "expand", "bodies"),
+    "none": ("expand", "bodies"),
 }
 """The steps each level runs."""
 
@@ -121,7 +122,10 @@ def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterab
         graph = fuse_bodies(graph, facts, partial(inside, steps="none", more=("fusion",), fuse=True))
         return fuse_loops(graph, facts, log)
 
-    passes: dict[str, Pass] = {"fusion": fusion, "loops": partial(optimize_bodies, optimize=inside)}
+    passes: dict[str, Pass] = {
+        "fusion": fusion, "bodies": partial(optimize_bodies, optimize=inside),
+        "loops": partial(move_work, optimize=partial(inside, steps="none", more=("canonicalize", "stabilize"))),
+    }
     rewriters = {step: Rewriter(step, selection.tables[step], facts, log) for step in selection.steps
                  if step not in passes}
     for step in selection.steps:
