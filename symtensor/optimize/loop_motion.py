@@ -60,17 +60,15 @@ class Parts:
         """What each output of the node is computed by now."""
         made = build_loop(self.n, self.sequences, self.states, self.rows, others=self.others, condition=self.condition,
                           truncate=self.truncate, name=self.name)
-        stacked = dict(zip(self.rows_of, made.rows, strict=True))
-        result = {v: clone_replace([value], stacked)[0] for v, value in self.found.items()}
-        result.update(zip(self.traces_of, made.traces, strict=True))
-        result.update((v, row) for v, row in stacked.items() if v not in self._pending)
+        known = dict(zip(self.rows_of, made.rows, strict=True))
+        for stands_in in (True, False):  # values of stand-ins first: others are computed from them
+            for v, value in self.found.items():
+                if (v.owner is None) == stands_in:
+                    known[v] = clone_replace([value], known)[0]
+        known.update(zip(self.traces_of, made.traces, strict=True))
         if self.steps_of is not None and made.steps is not None:
-            result[self.steps_of] = made.steps
-        return result
-
-    @property
-    def _pending(self) -> set[Variable]:
-        return {v for v in self.rows_of if v.owner is None}
+            known[self.steps_of] = made.steps
+        return {v: value for v, value in known.items() if v.owner is not None}
 
     def stack(self, value: Variable) -> Variable:
         """A stand-in for the rows of one more inner value."""
@@ -91,7 +89,7 @@ def _inner_order(parts: Parts) -> tuple[list[Apply], set[Variable]]:
     """The inner nodes, and the variables that taps decide."""
     taps = {v for state in parts.states for v in state.taps.values()}
     inputs = taps | {v for v, _ in parts.sequences} | set(parts.others)
-    outputs = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition else [])]
+    outputs = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition is not None else [])]
     order = toposort(outputs, inputs)
     carried = set(taps)
     for node in order:
@@ -127,7 +125,7 @@ def before(parts: Parts) -> None:
         return
     fresh = {v: v.type.make_variable(v.name) for v in tops}
     parts.sequences += [(fresh[v], lifted[v]) for v in tops if v in fresh]
-    roots = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition else [])]
+    roots = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition is not None else [])]
     made_roots = iter(clone_replace(roots, fresh))
     for state in parts.states:
         state.new = next(made_roots)
