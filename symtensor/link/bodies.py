@@ -6,12 +6,13 @@ what does not change from step to step is simply part of the outer program.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import toposort
 from symtensor.link.layout import Text
+from symtensor.ops.branch import paths
 from symtensor.ops.convert import int64_constant
 from symtensor.ops.loop import Loop, State
 
@@ -69,7 +70,10 @@ def make_body(program: Program, node: Apply) -> Body:
     body = Body(op, rows, taps, program.graph.interner.intern(op.outputs, replaced))
     changing = set(fresh.values())
     needed: dict[Variable, None] = {}
-    for inner in _ordered(program, body.outputs, {*changing, *node.inputs}):
+    barrier = {*changing, *node.inputs}
+    found = paths(toposort(body.outputs, barrier, program.needs), body.outputs, program.needs)
+    program.paths.update(found)
+    for inner in toposort(body.outputs, barrier, program.needs):
         wanted = list(program.needs(inner))
         if any(variable in changing for variable in wanted):
             changing.update(inner.outputs)
@@ -78,27 +82,6 @@ def make_body(program: Program, node: Apply) -> Body:
     needed.update(dict.fromkeys(body.outputs))
     body.needs = [v for v in needed if v not in changing and not isinstance(v, Constant)]
     return body
-
-
-def _ordered(program: Program, outputs: list[Variable], barrier: set[Variable]) -> Iterator[Apply]:
-    """The nodes that the outputs need, dimensions included, each after what it needs. Iterative."""
-    done: set[Apply] = set()
-    for root in outputs:
-        if root.owner is None or root.owner in done or root in barrier:
-            continue
-        done.add(root.owner)
-        stack = [(root.owner, program.needs(root.owner))]
-        while stack:
-            node, rest = stack[-1]
-            for variable in rest:
-                owner = variable.owner
-                if owner is not None and owner not in done and variable not in barrier:
-                    done.add(owner)
-                    stack.append((owner, program.needs(owner)))
-                    break
-            else:
-                stack.pop()
-                yield node
 
 
 def add_loop(program: Program, node: Apply, step: Step) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from symtensor.graph.variable import Apply, Variable
+from symtensor.link.branches import Branches, choose
 from symtensor.link.expressions import Scalars
 from symtensor.link.functions import Driver, Names, indented
 from symtensor.link.kernels import KernelOperand, emit_kernel
@@ -55,21 +56,28 @@ class Emitter:
         """File-level text, and the body of the driver."""
         self._guards()
         for step in self.plan.steps:
-            if step.node is not None:
+            if step.node is not None and not step.path:
                 self._checks(step, early=True)
                 self._reduction_checks(step, early=True)
         with self.driver.inside("memory"):
             self.storage.reserve()
         self.driver.section = "steps"
+        branches = Branches(self)
         for at, step in enumerate(self.plan.steps):
+            branches.enter(step)
             if step.node is not None:
+                if step.path:
+                    self._checks(step, early=True)
+                    self._reduction_checks(step, early=True)
                 self._checks(step, early=False)
                 self._reduction_checks(step, early=False)
             for array in step.writes:
                 self.storage.take_late(array)
             getattr(self, f"_{step.kind}")(step)
             for number in self.plan.releases.get(at, ()):
-                self.driver.add([f"rt->release(held[{number}]); held[{number}] = NULL;"])
+                self.driver.add([f"{f'if (held[{number}] != NULL) ' if self.program.paths else ''}"
+                                 f"rt->release(held[{number}]); held[{number}] = NULL;"])
+        branches.close()
         return self._file_level(), self._main()
 
     # -- checks -------------------------------------------------------------------------------------------------------
@@ -83,7 +91,7 @@ class Emitter:
             if guard.left is guard.right:
                 continue
             left, right = self.scalar(guard.left), self.scalar(guard.right)
-            if guard.optional:
+            if guard.optional or self.program.paths:  # the branch that needs it may not be taken
                 self.driver.add([f"if ({left} != {right}) return ST_GENERAL;"])
                 continue
             number = self.program.note_guard(guard.op, guard.origin)
@@ -97,7 +105,7 @@ class Emitter:
         for ok, code, values in self.program.checks(step.node):
             if self.program.is_early(ok) != early:
                 continue
-            with self.driver.inside("early" if early else self.driver.section):
+            with self.driver.inside("early" if early and not step.path else self.driver.section):
                 texts = [self.scalar(value) for value in values[:8]]
                 self.driver.add([f"if (!{self.scalar(ok)}) {self.fail(code, step.info, texts)}"])
 
@@ -117,7 +125,7 @@ class Emitter:
             known = self.program.product_is_early(gone) and self.program.product_is_early(kept)
             if gone.static or known != early:
                 continue
-            with self.driver.inside("early" if early else "steps"):
+            with self.driver.inside("early" if early and not step.path else "steps"):
                 test = f"{self.driver.product(gone)} == 0"
                 if kept != ONE:
                     test = f"({test}) && {self.driver.product(kept)} != 0"
@@ -179,8 +187,7 @@ class Emitter:
             dtype = output.type.dtype
             array = self.program.array(output)
             if array is None:
-                name = self.driver.fresh("s")
-                self.driver.add([f"{C_TYPES[dtype]} {name};"])
+                name = self.driver.declare(C_TYPES[dtype], "s")
                 self.driver.names[output] = name
                 targets.append(LoopTarget(dtype, lvalue=name))
             else:
@@ -219,7 +226,7 @@ class Emitter:
         if key in self.checked:
             return
         self.checked[key] = ""
-        early = self.program.is_early(own) and self.program.is_early(dim)
+        early = not step.path and self.program.is_early(own) and self.program.is_early(dim)
         with self.driver.inside("early" if early else self.driver.section):
             mine, loop = self.scalar(own), self.scalar(dim)
             self.driver.add([f"if ({mine} != {loop} && {mine} != 1) "
@@ -243,8 +250,7 @@ class Emitter:
         inputs = [self._kernel_operand(v, k in shared) for k, v in enumerate(node.inputs)]
         for output in node.outputs:
             if not output.type.ndim:
-                name = self.driver.fresh("s")
-                self.driver.add([f"{C_TYPES[output.type.dtype]} {name};"])
+                name = self.driver.declare(C_TYPES[output.type.dtype], "s")
                 self.driver.names[output] = name
         outputs = [self._kernel_operand(v, over[k] is not None) for k, v in enumerate(node.outputs)]
         size = self.scalar(self.program.infer.simplify(kernel.size)) if kernel.size is not None else None
@@ -306,6 +312,9 @@ class Emitter:
         if not self.storage.dims_are_early(array.dims):
             self.storage.take_output(k, array.dtype, array.dims)
         copy_array(self, step, array, f"out[{k}].data")
+
+    def _choose(self, step: Step) -> None:
+        choose(self, step)
 
     def _repeat(self, step: Step) -> None:
         begin_loop(self, step)

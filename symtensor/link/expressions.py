@@ -87,8 +87,7 @@ class Scalars:
         program = scalar_program(node)
         values = {k: self.driver.names[v] for k, v in enumerate(node.inputs)}
         for output in node.outputs:
-            name = self.driver.fresh("s")
-            self.driver.add([f"{C_TYPES[output.type.dtype]} {name};"])
+            name = self.driver.declare(C_TYPES[output.type.dtype], "s")
             self.driver.names[output] = name
         lines = program_text(program, values, range(len(program.inputs) + len(program.steps)))
         stores = [f"{self.driver.names[output]} = {values[number]};"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,7 @@ class Driver:
         self.supports: dict[str, None] = {}
         self.functions: dict[str, str] = {}
         self.shared: dict[str, int] = {}
+        self.branches = 0  # how many are open
         self._count: dict[str, int] = {}
         self.scalar: Any = None  # the text of a scalar variable; the emitter puts its function here
 
@@ -61,10 +62,14 @@ class Driver:
         """Enter the body of a loop."""
         self.scopes.append([])
 
-    def pop(self) -> None:
-        """Leave it: what was named there is not known outside."""
+    def pop(self, keep: Callable[[Any], bool] = lambda key: False) -> None:
+        """Leave it: what was named there is not known outside, but for what is to be kept."""
         for table, key in self.scopes.pop():
-            table.pop(key, None)
+            if keep(key):
+                if self.scopes:
+                    self.scopes[-1].append((table, key))
+            else:
+                table.pop(key, None)
 
     def fresh(self, letter: str) -> str:
         """A new name."""
@@ -73,11 +78,24 @@ class Driver:
         return f"{letter}{number}"
 
     def local(self, ctype: str, value: str, letter: str = "t", const: bool = True) -> str:
-        """A new local variable of the driver."""
+        """A new local variable of the driver. In a branch it is declared before, for what else the branch holds."""
+        if self.branches and self.section == "steps":
+            name = self.declare(ctype, letter)
+            self.add([f"{name} = {value};"])
+            return name
         name = self.fresh(letter)
         if const:
             ctype = f"{ctype}const" if ctype.endswith("*") else f"const {ctype}"
         self.add([f"{ctype} {name} = {value};"])
+        return name
+
+    def declare(self, ctype: str, letter: str) -> str:
+        """A new variable to be set by later statements; where a branch is open, one of the whole program."""
+        name = self.fresh(letter)
+        if self.branches and self.section == "steps":
+            self.sections["memory"].append(f"{ctype} {name} = 0;")
+        else:
+            self.add([f"{ctype} {name};"])
         return name
 
     def scratch(self, kind: str, number: int) -> str:

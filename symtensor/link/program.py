@@ -17,8 +17,10 @@ from symtensor.graph.op import Kernel, Op, View
 from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import toposort
 from symtensor.link.bodies import Body, Carry, add_loop, make_body
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
+from symtensor.ops.branch import IfElse, Path, paths
 from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.fused import Fused, ScalarProgram
 from symtensor.ops.fused import Step as ScalarStep
@@ -99,6 +101,7 @@ class Step:
     carries: list[Carry] = field(default_factory=list)
     loop: Step | None = None
     counted: str = ""
+    path: Path = ()  # the conditions under which the step runs
 
 
 def scalar_program(node: Apply) -> ScalarProgram:
@@ -133,9 +136,14 @@ class Program:
         self._checks: dict[Apply, list[Check]] = {}
         self._bodies: dict[Apply, Body] = {}
         self.loops = 0
+        self.copies: dict[Variable, Array] = {}
         for variable in (*graph.inputs, *graph.outputs):
             self._require_tensor(variable)
-        self.order = list(self._ordered())
+        self.paths: dict[Apply, Path] = {}
+        self.order = self._ordered()
+        self.paths.update(paths(self.order, graph.roots, self.needs))
+        if self.paths:  # conditions before what they decide
+            self.order = self._ordered()
         for node in self.order:
             self.add(node)
         for k, output in enumerate(graph.outputs):
@@ -198,6 +206,7 @@ class Program:
     # -- order --------------------------------------------------------------------------------------------------------
 
     def needs(self, node: Apply) -> Iterator[Variable]:
+        """What must be there before a node's steps."""
         if isinstance(node.op, Shape_i):
             (target,) = node.outputs
             resolved = self.resolve(target)
@@ -208,6 +217,7 @@ class Program:
             return
         for variable in (*node.inputs, *node.outputs):
             self._require_tensor(variable)
+        yield from (condition for condition, _ in self.paths.get(node, ()))
         yield from node.inputs
         if isinstance(node.op, Loop):
             yield from self.body(node).needs
@@ -216,25 +226,9 @@ class Program:
                 if dim.owner is None or not (isinstance(dim.owner.op, Shape_i) and dim.owner.inputs[0].owner is node):
                     yield dim
 
-    def _ordered(self) -> Iterator[Apply]:
-        """The nodes needed, dimensions included, each after what it needs. Iterative."""
-        done: set[Apply] = set()
-        for root in self.graph.roots:
-            if root.owner is None or root.owner in done:
-                continue
-            done.add(root.owner)
-            stack = [(root.owner, self.needs(root.owner))]
-            while stack:
-                node, rest = stack[-1]
-                for variable in rest:
-                    owner = variable.owner
-                    if owner is not None and owner not in done and variable not in self.input_number:
-                        done.add(owner)
-                        stack.append((owner, self.needs(owner)))
-                        break
-                else:
-                    stack.pop()
-                    yield node
+    def _ordered(self) -> list[Apply]:
+        """The nodes needed, dimensions included, each after what it needs."""
+        return toposort(self.graph.roots, self.input_number, self.needs)
 
     def body(self, node: Apply) -> Body:
         """The inner graph of a loop node in the variables of the program."""
@@ -252,6 +246,9 @@ class Program:
     def add(self, node: Apply) -> None:
         """Append the steps of a node."""
         if isinstance(node.op, Shape_i):
+            return
+        if isinstance(node.op, IfElse):
+            self._add_branch(node)
             return
         if isinstance(node.op, Loop):
             reads = [array for v in node.inputs if (array := self.array(v)) is not None]
@@ -280,8 +277,28 @@ class Program:
         step.kernel = kernel
         step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
 
+    def _add_branch(self, node: Apply) -> None:
+        """The step that takes the values of one side or the other; each is contiguous by then."""
+        path = self.paths.get(node, ())
+        bases: list[list[Array]] = [[] for _ in node.outputs]
+        for value, side in ((v, side) for side, values in enumerate(node.op.sides(node.inputs)) for v in values):
+            array = self.array(value)
+            if array is not None and (not array.contiguous or array.root.kind == "scalar"):
+                before = len(self.steps)
+                copy = self.copies[value] = self._contiguous_copy(node, array)
+                self.steps[before].path = (*path, (node.inputs[0], not side))
+                array = copy
+            if array is not None:
+                bases[node.op.sides(node.inputs)[side].index(value)].append(array)
+        step = self._step("choose", node, [array for group in bases for array in group], kind="host")
+        for output, group in zip(node.outputs, bases, strict=True):
+            made = self.array(output)
+            if made is not None:
+                made.aliases = [array.root for array in group]
+
     def _step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
-        step = Step(name, node, self.note(node) if node is not None else -1, reads, [])
+        step = Step(name, node, self.note(node) if node is not None else -1, reads, [],
+                    path=self.paths.get(node, ()) if node is not None else ())
         for output in node.outputs if node is not None else ():
             if output.type.ndim:
                 dims = self.dims(output)
@@ -325,7 +342,8 @@ class Program:
             if output.type.ndim == 0 or any(self.symbols.of(dim) != ONE for dim in dims):
                 return False
             seen = self._new(Array(output.type.dtype, dims, (ZERO,) * len(dims), "scalar", variable=output, local=base))
-            step = Step("view", node, self.note(node), [], [seen], fallible=self.has_late_checks(node))
+            step = Step("view", node, self.note(node), [], [seen], fallible=self.has_late_checks(node),
+                        path=self.paths.get(node, ()))
             self.steps.append(step)
             return True
         view = self._view_of(node, source)
@@ -338,7 +356,8 @@ class Program:
         offset, strides = self._view_layout(view, dims)
         contiguous = self.symbols.contiguous(dims, strides)
         array = Array(output.type.dtype, dims, strides, "view", contiguous, output, source, offset)
-        step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node))
+        step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node),
+                    path=self.paths.get(node, ()))
         if output.type.ndim:
             self._new(array)
         self.steps.append(step)
@@ -362,7 +381,7 @@ class Program:
 
     def _contiguous_copy(self, node: Apply, source: Array) -> Array:
         copy = Array(source.dtype, source.dims, self.symbols.strides(source.dims), "buffer")
-        step = Step("loop", None, self.note(node), [source], [copy])
+        step = Step("loop", None, self.note(node), [source], [copy], path=self.paths.get(node, ()))
         self.steps.append(step)
         return copy
 

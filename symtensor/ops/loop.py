@@ -20,6 +20,7 @@ from symtensor.graph.trace import describe_origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
+from symtensor.ops.branch import Path, reached, schedule
 from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant, static_value
 from symtensor.ops.infer import ShapeInference
 
@@ -79,7 +80,12 @@ class Loop(Op):
     @cached_property
     def order(self) -> tuple[Apply, ...]:
         """The inner nodes, each after the makers of its inputs."""
-        return tuple(toposort(self.outputs, self.inputs))
+        return self._scheduled[0]
+
+    @cached_property
+    def _scheduled(self) -> tuple[tuple[Apply, ...], dict[Apply, Path]]:
+        order, found = schedule(self.outputs, self.inputs)
+        return tuple(order), found
 
     @property
     def rows(self) -> int:
@@ -205,7 +211,10 @@ class Loop(Op):
                                  f"got {first.shape[0]}")
 
     def _step(self, known: dict[Variable, Any], number: int) -> list[Any]:
-        for node in self.order:
+        order, branches = self._scheduled
+        for node in order:
+            if node in branches and not reached(branches[node], lambda v: _value(v, known)):
+                continue
             storage: list[list[Any]] = [[None] for _ in node.outputs]
             try:
                 node.op.perform(node, [_value(v, known) for v in node.inputs], storage)
@@ -378,4 +387,4 @@ class Loop(Op):
 
 
 def _value(variable: Variable, known: dict[Variable, Any]) -> Any:
-    return variable.data if isinstance(variable, Constant) else known[variable]
+    return variable.data if isinstance(variable, Constant) else known.get(variable)  # None: of a branch not taken
