@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symtensor.autodiff.forward import pushforward
-from symtensor.autodiff.null import DisconnectedType, NullType, is_disconnected, is_null
+from symtensor.autodiff.null import DisconnectedType, is_disconnected, is_null
 from symtensor.autodiff.reverse import carries_gradient, fit_dtype, pullback
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
@@ -150,7 +150,7 @@ class _Pull:
                 total = inner.type.make_variable()
                 self.place["other", k, 0] = len(carried)
                 carried.append(Carried({-1: total}, zeros_like(_row(forward.others[k])), add(total, term[inner])))
-        rows = []
+        rows: list[Variable] = []
         for k, inner in enumerate(op.inputs[:op.sequences]):
             if inner in term:
                 self.place["sequence", k, 0] = len(rows)
@@ -167,7 +167,7 @@ class _Pull:
 
     def terms(self) -> list[Any]:
         """A cotangent for each input of the node."""
-        op, forward = self.op, self.forward
+        forward = self.forward
         nothing = DisconnectedType().make_variable()
         if self.null is not None:
             return [nothing, *(self.null if carries_gradient(v) else nothing for v in forward.inputs[1:])]
@@ -236,7 +236,7 @@ class _Saved:
             if v in seen or v in fixed or isinstance(v, Constant) or v.owner is None or v not in changing:
                 continue
             seen.add(v)
-            cheap = isinstance(v.owner.op, Elemwise) and v.owner.op.name in self.CHEAP or v.owner.op.view_map
+            cheap = (isinstance(v.owner.op, Elemwise) and v.owner.op.name in self.CHEAP) or v.owner.op.view_map
             if v in stacked or not (cheap or not carries_gradient(v)):
                 self.cuts[v] = None
             else:
@@ -257,7 +257,7 @@ def push_loop(op: Loop, inputs: Sequence[Variable], tangents: Sequence[Any]) -> 
     forward = _Forward(op, inputs)
     op = forward.op
     _, of_sequences, of_initial, of_others = op.split(tangents)
-    given: dict[Variable, Variable | None] = {}
+    given: dict[Variable, Variable] = {}
     sequences = forward.given()
     others = forward.constants()
     for inner, outer in zip(op.inputs, of_sequences, strict=False):
@@ -273,7 +273,7 @@ def push_loop(op: Loop, inputs: Sequence[Variable], tangents: Sequence[Any]) -> 
         if alive:
             given.update((op.inputs[place], op.inputs[place].type.make_variable()) for place in places)
     floats = [v for v in (*forward.news, *forward.row_values) if carries_gradient(v)]
-    _, found = pushforward(floats, dict(given))
+    _, found = pushforward(floats, {**given})
     null = next((t for t in found.values() if is_null(t)), None)
     if null is not None:
         return [null] * (len(op.states) + op.rows) + [DisconnectedType().make_variable()] * op.until

@@ -7,19 +7,19 @@ what does not change from step to step is simply part of the outer program.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
 from symtensor.link.layout import Text
-from symtensor.ops.branch import paths
+from symtensor.ops.branch import paths, sides_of
 from symtensor.ops.convert import int64_constant
-from symtensor.ops.loop import Loop, State
+from symtensor.ops.loop import Loop, State, loop_of
 
 if TYPE_CHECKING:
     from symtensor.link.program import Array, Program, Step
 
-__all__ = ["Body", "Carry", "add_loop", "flatten", "make_body"]
+__all__ = ["Body", "Carry", "add_branch", "add_loop", "flatten", "make_body"]
 
 
 @dataclass(eq=False)
@@ -57,7 +57,7 @@ class Carry:
 
 def make_body(program: Program, node: Apply) -> Body:
     """The inner graph of a loop node over fresh variables whose shapes are those of the rows they stand for."""
-    op: Loop = node.op  # type: ignore[assignment]
+    op = loop_of(node)
     _, sequences, initial, others = op.split(node.inputs)
     fresh = {v: v.type.make_variable(v.name) for v in op.inputs[:op.first_other]}
     replaced = {**fresh, **dict(zip(op.inputs[op.first_other:], others, strict=True))}
@@ -87,7 +87,6 @@ def make_body(program: Program, node: Apply) -> Body:
 def add_loop(program: Program, node: Apply, step: Step) -> None:
     """Fill the step of a loop node: its body, where its rows lie, and what it carries."""
     from symtensor.link.program import Array
-    from symtensor.link.program import Step as ProgramStep
 
     body = program.body(node)
     op, symbols = body.op, program.symbols
@@ -95,20 +94,15 @@ def add_loop(program: Program, node: Apply, step: Step) -> None:
     program.loops += 1
     _, sequences, initial, _ = op.split(node.inputs)
 
-    def part(home: Array, row: str, variable: Variable) -> Array:
-        dims, strides = program.dims(variable), home.strides[1:]
-        offset = symbols.multiply(symbols.atom(Text(row)), home.strides[0])
-        return Array(variable.type.dtype, dims, strides, "view", symbols.contiguous(dims, strides), variable, home,
-                     offset)
-
     for row, sequence in zip(body.rows, sequences, strict=True):
-        whole = program.array(sequence)
+        whole: Any = program.array(sequence)
         if row.type.ndim:
-            program.arrays[row] = part(whole, step.counter, row)
+            program.arrays[row] = _part(program, whole, step.counter, row)
         else:
             step.scalars.append((row, whole))
     for k, (state, taps) in enumerate(zip(op.states, body.taps, strict=True)):
-        trace, first, new = step.writes[k], program.array(initial[k]), body.outputs[k]
+        trace, new = step.writes[k], body.outputs[k]
+        first: Any = program.array(initial[k])
         name = f"{step.counter}_{k}"
         home: Array | None = trace
         if state.keep is not None:
@@ -121,16 +115,38 @@ def add_loop(program: Program, node: Apply, step: Step) -> None:
         step.carries.append(carry)
         for tap, variable in zip(state.taps, taps, strict=True):
             if variable.type.ndim:
-                program.arrays[variable] = part(home, f"{name}_{-tap}", variable)
+                program.arrays[variable] = _part(program, home, f"{name}_{-tap}", variable)
     outside, program.steps = program.steps, []
     for inner in body.order:
         program.add(inner)
+    _place_results(program, body, step)
+    step.body, program.steps = program.steps, outside
+    inside = {array for inner in step.body for array in inner.writes}
+    roots = {read.root: None for inner in step.body for read in inner.reads}
+    step.reads += [root for root in roots if root not in inside and root not in step.writes and root not in step.reads]
+    step.fallible |= any(inner.fallible for inner in step.body)
+
+
+def _part(program: Program, home: Any, row: str, variable: Variable) -> Array:
+    """Row ``row`` (a C name) of an array, as the array of ``variable``."""
+    from symtensor.link.program import Array
+
+    symbols = program.symbols
+    dims, strides = program.dims(variable), home.strides[1:]
+    offset = symbols.multiply(symbols.atom(Text(row)), home.strides[0])
+    return Array(variable.type.dtype, dims, strides, "view", symbols.contiguous(dims, strides), variable, home, offset)
+
+
+def _place_results(program: Program, body: Body, step: Step) -> None:
+    """What a step computes lies where it is wanted: in its row, where its maker can write there; else it is copied."""
+    from symtensor.link.program import Step as ProgramStep
+
     targets = [(carry.home, f"{carry.row}_0", carry.new) for carry in step.carries if carry.new.type.ndim]
-    targets += [(step.writes[len(op.states) + k], step.counter, value)
-                for k, value in enumerate(body.outputs[len(op.states):len(body.outputs) - op.until])]
+    targets += [(step.writes[len(body.op.states) + k], step.counter, value)
+                for k, value in enumerate(body.outputs[len(body.op.states):len(body.outputs) - body.op.until])]
     made = {array: inner for inner in program.steps for array in inner.writes}
-    for home, row, value in targets:
-        target = part(home, row, value)
+    for home, at, value in targets:
+        target = _part(program, home, at, value)
         array = program.array(value)
         if array is not None and array.kind == "buffer" and array in made and array.contiguous and array.parent is None:
             array.kind, array.parent, array.offset = "view", home, target.offset
@@ -139,11 +155,26 @@ def add_loop(program: Program, node: Apply, step: Step) -> None:
         target.variable = None
         copy = ProgramStep("put", None, step.info, [array] if array is not None else [], [target], source=value)
         program.steps.append(copy)
-    step.body, program.steps = program.steps, outside
-    inside = {array for inner in step.body for array in inner.writes}
-    roots = {read.root: None for inner in step.body for read in inner.reads}
-    step.reads += [root for root in roots if root not in inside and root not in step.writes and root not in step.reads]
-    step.fallible |= any(inner.fallible for inner in step.body)
+
+
+def add_branch(program: Program, node: Apply) -> None:
+    """The step that takes the values of one side or the other; each is contiguous by then."""
+    path = program.paths.get(node, ())
+    bases: list[list[Array]] = [[] for _ in node.outputs]
+    for value, side in ((v, side) for side, values in enumerate(sides_of(node)) for v in values):
+        array = program.array(value)
+        if array is not None and (not array.contiguous or array.root.kind == "scalar"):
+            before = len(program.steps)
+            copy = program.copies[value] = program.contiguous_copy(node, array)
+            program.steps[before].path = (*path, (node.inputs[0], not side))
+            array = copy
+        if array is not None:
+            bases[sides_of(node)[side].index(value)].append(array)
+    program.step("choose", node, [array for group in bases for array in group], kind="host")
+    for output, group in zip(node.outputs, bases, strict=True):
+        made = program.array(output)
+        if made is not None:
+            made.aliases = [array.root for array in group]
 
 
 def flatten(steps: list[Step]) -> list[Step]:

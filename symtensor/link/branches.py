@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from symtensor.graph.variable import Variable
 from symtensor.link.program import Array, Step
-from symtensor.ops.branch import Path
+from symtensor.ops.branch import Path, sides_of
 from symtensor.ops.elemwise import C_TYPES
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def choose(emitter: Emitter, step: Step) -> None:
         return
     driver, program = emitter.driver, emitter.program
     condition = emitter.scalar(node.inputs[0])
-    lines: list[tuple[str, str, str]] = []
-    for output, *pair in zip(node.outputs, *node.op.sides(node.inputs), strict=True):
+    lines: list[tuple[str, ...]] = []
+    for output, *pair in zip(node.outputs, *sides_of(node), strict=True):
         ctype = C_TYPES[output.type.dtype]
         arrays = [_taken(emitter, value) for value in pair]
         if not output.type.ndim:

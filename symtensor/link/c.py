@@ -20,7 +20,8 @@ from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
 from symtensor.link.nests import CHUNKS
-from symtensor.link.program import Array, Program, Step, scalar_program
+from symtensor.link.nodes import scalar_program
+from symtensor.link.program import Array, Program, Step
 from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
 from symtensor.link.storage import Storage
 from symtensor.ops.elemwise import C_TYPES

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.link.functions import Driver
-from symtensor.link.program import Program, is_scalar_code, scalar_program
+from symtensor.link.nodes import is_scalar_code, scalar_program
+from symtensor.link.program import Program
 from symtensor.link.scalars import elementwise_text, literal, program_text
 from symtensor.ops.elemwise import C_TYPES, Elemwise
 from symtensor.ops.fused import Fused

@@ -20,7 +20,8 @@ import numpy as np
 from symtensor.graph.variable import Variable
 from symtensor.link.bodies import flatten
 from symtensor.link.layout import ZERO, Product
-from symtensor.link.program import Array, Program, Step, scalar_program
+from symtensor.link.nodes import scalar_program
+from symtensor.link.program import Array, Program, Step
 from symtensor.ops.shape import Shape_i
 
 __all__ = ["Plan", "plan_memory"]

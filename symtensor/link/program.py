@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
@@ -18,12 +16,11 @@ from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
-from symtensor.link.bodies import Body, Carry, add_loop, make_body
+from symtensor.link.bodies import Body, Carry, add_branch, add_loop, make_body
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
+from symtensor.link.nodes import is_elementwise, is_scalar_code
 from symtensor.ops.branch import IfElse, Path, paths
-from symtensor.ops.elemwise import Elemwise
-from symtensor.ops.fused import Fused, ScalarProgram
-from symtensor.ops.fused import Step as ScalarStep
+from symtensor.ops.fused import Fused
 from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop
 from symtensor.ops.reduction import Reduction
@@ -32,7 +29,7 @@ from symtensor.ops.shape import Shape_i
 Check = tuple[Variable, str, tuple[Variable, ...]]
 
 _INT64 = TensorType("int64", ())
-__all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step", "scalar_program"]
+__all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step"]
 
 
 class CannotEmit(SymtensorError):
@@ -102,20 +99,6 @@ class Step:
     loop: Step | None = None
     counted: str = ""
     path: Path = ()  # the conditions under which the step runs
-
-
-def scalar_program(node: Apply) -> ScalarProgram:
-    """The scalar program of an elementwise, fused or reduction node."""
-    if isinstance(node.op, Fused):
-        return node.op.program
-    return _one_step(node.op, tuple(v.type.dtype for v in node.inputs), node.outputs[0].type.dtype)
-
-
-@lru_cache(maxsize=4096)
-def _one_step(op: Any, inputs: tuple[str, ...], output: str) -> ScalarProgram:
-    if isinstance(op, Reduction):
-        return ScalarProgram(inputs, (), ((0, op),))
-    return ScalarProgram(inputs, (ScalarStep(op, tuple(range(len(inputs))), output),), ((len(inputs), None),))
 
 
 class Program:
@@ -248,55 +231,36 @@ class Program:
         if isinstance(node.op, Shape_i):
             return
         if isinstance(node.op, IfElse):
-            self._add_branch(node)
+            add_branch(self, node)
             return
         if isinstance(node.op, Loop):
             reads = [array for v in node.inputs if (array := self.array(v)) is not None]
-            add_loop(self, node, self._step("repeat", node, reads))
+            add_loop(self, node, self.step("repeat", node, reads))
             return
         if is_scalar_code(node) and all(v.type.ndim == 0 for v in node.inputs):
             if not all(self.is_early(output) for output in node.outputs):
-                self._step("scalar", node, [])
+                self.step("scalar", node, [])
             return
         if 0 in node.op.view_map and len(node.outputs) == 1 and self._add_view(node):
             return
         reads = [array for v in node.inputs if (array := self.array(v)) is not None]
         if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
-            self._step("loop", node, reads)
+            self.step("loop", node, reads)
             return
         kernel = node.op.kernel(node)
         if kernel is None:
-            step = self._step("host", node, reads, kind="host")
+            step = self.step("host", node, reads, kind="host")
             step.fallible = True
             for k, bases in node.op.view_map.items():
                 made = self.array(node.outputs[k])
                 if made is not None:
                     made.aliases = [base.root for i in bases if (base := self.array(node.inputs[i])) is not None]
             return
-        step = self._step("kernel", node, reads)
+        step = self.step("kernel", node, reads)
         step.kernel = kernel
         step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
 
-    def _add_branch(self, node: Apply) -> None:
-        """The step that takes the values of one side or the other; each is contiguous by then."""
-        path = self.paths.get(node, ())
-        bases: list[list[Array]] = [[] for _ in node.outputs]
-        for value, side in ((v, side) for side, values in enumerate(node.op.sides(node.inputs)) for v in values):
-            array = self.array(value)
-            if array is not None and (not array.contiguous or array.root.kind == "scalar"):
-                before = len(self.steps)
-                copy = self.copies[value] = self._contiguous_copy(node, array)
-                self.steps[before].path = (*path, (node.inputs[0], not side))
-                array = copy
-            if array is not None:
-                bases[node.op.sides(node.inputs)[side].index(value)].append(array)
-        step = self._step("choose", node, [array for group in bases for array in group], kind="host")
-        for output, group in zip(node.outputs, bases, strict=True):
-            made = self.array(output)
-            if made is not None:
-                made.aliases = [array.root for array in group]
-
-    def _step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
+    def step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
         step = Step(name, node, self.note(node) if node is not None else -1, reads, [],
                     path=self.paths.get(node, ()) if node is not None else ())
         for output in node.outputs if node is not None else ():
@@ -352,7 +316,7 @@ class Program:
                 return False
             view = View(0, ())
             if not source.contiguous:
-                source = self._contiguous_copy(node, source)
+                source = self.contiguous_copy(node, source)
         offset, strides = self._view_layout(view, dims)
         contiguous = self.symbols.contiguous(dims, strides)
         array = Array(output.type.dtype, dims, strides, "view", contiguous, output, source, offset)
@@ -379,7 +343,7 @@ class Program:
         offset = Product(view.offset) if isinstance(view.offset, int) else of(view.offset)
         return offset, tuple(Product(s) if isinstance(s, int) else of(s) for s in view.strides)
 
-    def _contiguous_copy(self, node: Apply, source: Array) -> Array:
+    def contiguous_copy(self, node: Apply, source: Array) -> Array:
         copy = Array(source.dtype, source.dims, self.symbols.strides(source.dims), "buffer")
         step = Step("loop", None, self.note(node), [source], [copy], path=self.paths.get(node, ()))
         self.steps.append(step)
@@ -422,17 +386,3 @@ class Program:
         """The number of a guard in the table."""
         self.nodes.append(NodeInfo(op, origin))
         return len(self.nodes) - 1
-
-
-def is_elementwise(node: Apply) -> bool:
-    """Whether a node is an elementwise function with a C text."""
-    return isinstance(node.op, Elemwise) and node.op.has_c([variable.type.dtype for variable in node.inputs])
-
-
-def is_scalar_code(node: Apply) -> bool:
-    """Whether a node is an inline statement: elementwise on 0-d values."""
-    op = node.op
-    if isinstance(op, Fused):
-        return op.ndim == 0 and all(reduction is None for _, reduction in op.program.outputs)
-    return is_elementwise(node) and node.outputs[0].type.ndim == 0
-

@@ -12,6 +12,7 @@ from symtensor.link.loops import LoopTarget, emit_loops
 from symtensor.link.program import Array, Step
 from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
+from symtensor.ops.loop import loop_of
 
 if TYPE_CHECKING:
     from symtensor.link.c import Emitter
@@ -38,7 +39,7 @@ def begin_loop(emitter: Emitter, step: Step) -> None:
     if node is None:
         return
     steps = emitter.scalar(node.inputs[0])
-    if node.op.until:
+    if loop_of(node).until:
         name = driver.fresh("s")
         driver.add([f"int64_t {name} = {steps};"])
         driver.names[node.outputs[-1]] = name
@@ -62,8 +63,8 @@ def begin_loop(emitter: Emitter, step: Step) -> None:
     for row, whole in step.scalars:
         ctype = C_TYPES[whole.dtype]
         at = driver.product(emitter.program.symbols.multiply(whole.strides[0]))
-        driver.names[row] = driver.local(ctype, f"{emitter.storage.pointer(whole)}[{t}{'' if at == '1' else f' * {at}'}]",
-                                         "s")
+        element = f"{emitter.storage.pointer(whole)}[{t}{'' if at == '1' else f' * {at}'}]"
+        driver.names[row] = driver.local(ctype, element, "s")
     for carry in step.carries:
         if not carry.new.type.ndim:
             for tap, variable in zip(carry.state.taps, carry.taps, strict=True):
@@ -82,7 +83,7 @@ def _start(emitter: Emitter, step: Step, carry: Carry) -> None:
     for lag in range(1, state.depth + 1):
         source = emitter.storage.pointer(carry.initial)
         if carry.initial.root.kind == "scalar":
-            value = emitter.scalar(carry.initial.root.local)
+            value = emitter.scalar(carry.initial.root.local)  # type: ignore[arg-type]
         else:
             value = f"{source}[{state.depth - lag}{'' if stride == '1' else f' * {stride}'}]"
         driver.add([f"{ctype} {carry.row}v{lag} = {value};"])
@@ -93,7 +94,7 @@ def end_loop(emitter: Emitter, step: Step) -> None:
     loop = step.loop
     if loop is None or loop.node is None:
         return
-    driver, op = emitter.driver, loop.node.op
+    driver, op = emitter.driver, loop_of(loop.node)
     for carry in loop.carries:
         if carry.new.type.ndim:
             continue
@@ -128,10 +129,9 @@ def _finish(emitter: Emitter, carry: Carry, steps: str) -> None:
             driver.add([f"{target}[{j}] = {carry.row}v{lag};"])
             continue
         size = emitter.program.symbols.multiply(ONE, carry.trace.strides[0])
-        bytes_ = driver.product(emitter.program.symbols.multiply(Product(np.dtype(carry.trace.dtype).itemsize), size))
         row = f"(({steps} + {state.depth - lag}) % {state.depth + 1})"
-        driver.add([f"memcpy({target} + {j} * ({driver.product(size)}), {emitter.storage.pointer(carry.home)} + {row} * "
-                    f"({driver.product(size)}), (size_t)({bytes_}));"])
+        one, base = driver.product(size), emitter.storage.pointer(carry.home)
+        driver.add([f"memcpy({target} + {j} * ({one}), {base} + {row} * ({one}), sizeof *{target} * (size_t)({one}));"])
 
 
 def put(emitter: Emitter, step: Step) -> None:

@@ -16,7 +16,7 @@ from symtensor.graph.walk import toposort
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import cast, neq
 
-__all__ = ["IfElse", "Path", "ifelse", "paths", "reached", "schedule"]
+__all__ = ["IfElse", "Path", "ifelse", "paths", "reached", "schedule", "sides_of"]
 
 Path = tuple[tuple[Variable, bool], ...]
 """Conditions, outermost first, with the value each must have."""
@@ -111,8 +111,8 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
         raise ValueError(f"ifelse: {len(sides[0])} value(s) in one branch, {len(sides[1])} in the other")
     test = as_tensor_variable(condition)
     if test.type.ndim:
-        raise TypeError(f"ifelse: the condition must be a scalar, got {test} of type {test.type}; switch(condition, a, b) "
-                        "chooses element by element")
+        raise TypeError(f"ifelse: the condition must be a scalar, got {test} of type {test.type}; "
+                        "switch(condition, a, b) chooses element by element")
     if test.type.dtype != "bool":
         test = cast(neq(test, 0), "bool")
     values = [as_tensor_variable(value) for side in sides for value in side]
@@ -122,6 +122,12 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
     if name is not None:
         outputs[0].name = name
     return outputs[0]
+
+
+def sides_of(node: Apply) -> tuple[list[Variable], list[Variable]]:
+    """The values of both sides of an `IfElse` node."""
+    count = len(node.outputs)
+    return list(node.inputs[1:1 + count]), list(node.inputs[1 + count:])
 
 
 def paths(order: Sequence[Apply], roots: Iterable[Variable],
@@ -144,7 +150,7 @@ def paths(order: Sequence[Apply], roots: Iterable[Variable],
     for node in reversed(order):
         path = found.setdefault(node, ())
         if isinstance(node.op, IfElse):
-            condition, then, other = node.inputs[0], *map(set, node.op.sides(node.inputs))
+            condition, then, other = node.inputs[0], *map(set, sides_of(node))
             use(condition, path)
             for side, mine, theirs in ((True, then, other), (False, other, then)):
                 for variable in mine:

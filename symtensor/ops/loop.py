@@ -24,7 +24,7 @@ from symtensor.ops.branch import Path, reached, schedule
 from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant, static_value
 from symtensor.ops.infer import ShapeInference
 
-__all__ = ["Loop", "State", "derivatives"]
+__all__ = ["Loop", "State", "derivatives", "loop_of"]
 
 derivatives: dict[str, Callable[..., Any]] = {}
 """How a loop is differentiated ("L_op", "R_op"); the differentiator puts its functions here."""
@@ -133,7 +133,7 @@ class Loop(Op):
             self._check("the new value of a state", first, new, 1)
             length = None if steps is None else state.depth + steps
             if state.keep is not None:
-                length = state.keep if state.keep <= state.depth else None if length is None else min(state.keep, length)
+                length = state.keep if state.keep <= state.depth else length and min(state.keep, length)
             outputs.append(TensorType(new.type.dtype, (length, *first.type.shape[1:])).make_variable())
         for row in self.outputs[len(self.states):len(self.outputs) - self.until]:
             outputs.append(TensorType(row.type.dtype, (steps, *row.type.shape)).make_variable())
@@ -293,7 +293,7 @@ class Loop(Op):
         from symtensor.ops.elementwise import eq, ge
 
         n = node.inputs[0]
-        found = [(ge(n, int64_constant(0)), "ST_VALUE", (n,))]
+        found: list[tuple[Variable, str, tuple[Variable, ...]]] = [(ge(n, int64_constant(0)), "ST_VALUE", (n,))]
         for k in range(self.sequences):
             length = shapes[1 + k][0]
             found.append((eq(length, n), "ST_VALUE", (n, length, int64_constant(k))))
@@ -384,6 +384,11 @@ class Loop(Op):
 
     def __str__(self) -> str:
         return f"Scan{{{self.name or f'{len(self.order)} nodes'}}}"
+
+
+def loop_of(node: Apply) -> Loop:
+    """The op of a node that is known to be a loop."""
+    return node.op  # type: ignore[return-value]
 
 
 def _value(variable: Variable, known: dict[Variable, Any]) -> Any:

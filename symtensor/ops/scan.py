@@ -15,7 +15,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
 from symtensor.ops.convert import as_index, as_tensor_variable
-from symtensor.ops.elementwise import cast, minimum
+from symtensor.ops.elementwise import add, cast, minimum
 from symtensor.ops.index import getitem
 from symtensor.ops.loop_build import Carried, build_loop
 
@@ -24,14 +24,13 @@ __all__ = ["foldl", "foldr", "map", "reduce", "scan", "until"]
 
 class until:
     """What a step returns, last, to end the loop after the step in which ``condition`` is true (Theano's name).
-
-    >>> from symtensor import scan, scan_module, tensor as T
     """
 
     def __init__(self, condition: Any) -> None:
         self.condition = as_tensor_variable(condition)
         if self.condition.type.ndim:
-            raise TypeError(f"until: the condition must be a scalar, got {self.condition} of type {self.condition.type}")
+            raise TypeError(f"until: the condition must be a scalar, got {self.condition} of type "
+                            f"{self.condition.type}")
 
 
 @dataclass
@@ -79,15 +78,12 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     """
     where = f"scan {name!r}" if name else "scan"
     pairs, length = _sequences(where, _as_list(sequences), go_backwards)
-    if n_steps is not None:
-        steps = as_index(n_steps)
-        if isinstance(steps, Constant) and int(steps.data) < 0:
-            return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient,
-                        not go_backwards, mode, name, profile, allow_gc, strict, return_list)
-    elif length is not None:
-        steps = length
-    else:
+    steps = length if n_steps is None else as_index(n_steps)
+    if steps is None:
         raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
+    if isinstance(steps, Constant) and int(steps.data) < 0:
+        return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient,
+                    not go_backwards, mode, name, profile, allow_gc, strict, return_list)
     outputs = [_output(where, k, spec) for k, spec in enumerate(_as_list(outputs_info))]
     others = [as_tensor_variable(value) for value in _as_list(non_sequences)]
     arguments = [inner for inner, _ in pairs]
@@ -116,16 +112,14 @@ def _build(where: str, steps: Variable, sequences: list[tuple[Variable, Variable
         if output.initial is None:
             rows.append(value)
         else:
-            carried.append(Carried(output.inner, output.initial, _fitted(where, k, output, value), depth=max(
-                1, -min(output.taps))))
-    roots = [*(state.new for state in carried), *rows, *updates.values(), *([condition] if condition is not None else [])]
-    for shared in graph_inputs(roots):  # random streams and the like
-        default = getattr(shared, "default_update", None)
-        if default is not None and shared not in updates:
-            updates[shared] = default
-    inner = {shared: shared.type.make_variable(shared.name) for shared in updates}
-    new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows,
-                              *([condition] if condition is not None else [])], inner))
+            depth = max(1, -min(output.taps))
+            carried.append(Carried(output.inner, output.initial, _fitted(where, k, output, value), depth=depth))
+    ends = [condition] if condition is not None else []
+    for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends]):
+        if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
+            updates[shared] = shared.default_update  # random streams and the like
+    inner: dict[Variable, Variable] = {shared: shared.type.make_variable(shared.name) for shared in updates}
+    new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
     for state in carried:
         state.new = next(new)
     for shared in updates:
@@ -140,7 +134,7 @@ def _build(where: str, steps: Variable, sequences: list[tuple[Variable, Variable
     for output in outputs:
         depth = 0 if output.initial is None else max(1, -min(output.taps))
         value = next(stacked) if output.initial is None else next(traces)
-        stop = None if found.steps is None else found.steps + depth
+        stop = None if found.steps is None else add(found.steps, depth)
         given.append(value if not depth and stop is None else getitem(value, slice(depth or None, stop)))
     last = {}
     for shared in updates:
@@ -165,8 +159,8 @@ def _sequences(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[t
         unknown = set(given) - {"input", "taps"}
         if unknown or "input" not in given:
             raise ValueError(f"{where}: sequence {k} is a variable or dict(input=, taps=), got the key(s) "
-                             f"{', '.join(map(repr, unknown)) or 'without input'}")
-        outer = as_tensor_variable(given["input"])
+                             f"{', '.join(repr(key) for key in unknown) or 'without input'}")
+        outer: Any = as_tensor_variable(given["input"])
         if not outer.type.ndim:
             raise TypeError(f"{where}: sequence {k}, {outer} of type {outer.type}, is a scalar; pass it as a "
                             "non-sequence, or with n_steps alone")
@@ -199,12 +193,12 @@ def _output(where: str, k: int, spec: Any) -> _Output:
     unknown = set(given) - {"initial", "taps", "return_steps", "inplace"}
     if unknown:
         raise ValueError(f"{where}: output {k} is None, a variable or dict(initial=, taps=), got the key(s) "
-                         f"{', '.join(map(repr, unknown))}")
+                         f"{', '.join(repr(key) for key in unknown)}")
     if given.get("initial") is None:
         if given.get("taps"):
             raise ValueError(f"{where}: output {k} has taps {given['taps']} but no initial value to start from")
         return _Output(None)
-    initial = as_tensor_variable(given["initial"])
+    initial: Any = as_tensor_variable(given["initial"])
     taps = tuple(sorted(int(tap) for tap in _as_list(given.get("taps", -1))))
     if not taps or max(taps) >= 0:
         raise ValueError(f"{where}: output {k} has taps {list(taps)}; those of outputs are negative (earlier steps)")

@@ -17,7 +17,7 @@ from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
 from symtensor.ops.index_advanced import AdvancedSubtensor1
-from symtensor.ops.loop import Loop
+from symtensor.ops.loop import loop_of
 from symtensor.ops.loop_build import Carried, build_loop
 
 __all__ = ["Parts", "after", "before", "collected"]
@@ -41,14 +41,20 @@ class Parts:
     found: dict[Variable, Variable] = field(default_factory=dict)
     changed: bool = False
 
+    @property
+    def roots(self) -> list[Variable]:
+        """What a step computes: new states, rows, the condition."""
+        return [*(state.new for state in self.states), *self.rows,
+                *([self.condition] if self.condition is not None else [])]
+
     @classmethod
     def of(cls, node: Apply) -> Parts:
         """The parts of a node."""
-        op: Loop = node.op
+        op = loop_of(node)
         n, sequences, initial, others = op.split(node.inputs)
         count = len(op.states)
-        states = [Carried({tap: op.inputs[p] for tap, p in zip(state.taps, places, strict=True)}, first, new, state.keep,
-                          state.depth)
+        states = [Carried({tap: op.inputs[p] for tap, p in zip(state.taps, places, strict=True)}, first, new,
+                          state.keep, state.depth)
                   for state, places, first, new in zip(op.states, op.tap_places, initial, op.outputs, strict=False)]
         rows = list(op.outputs[count:count + op.rows])
         return cls(n, list(zip(op.inputs, sequences, strict=False)), states, rows,
@@ -89,8 +95,7 @@ def _inner_order(parts: Parts) -> tuple[list[Apply], set[Variable]]:
     """The inner nodes, and the variables that taps decide."""
     taps = {v for state in parts.states for v in state.taps.values()}
     inputs = taps | {v for v, _ in parts.sequences} | set(parts.others)
-    outputs = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition is not None else [])]
-    order = toposort(outputs, inputs)
+    order = toposort(parts.roots, inputs)
     carried = set(taps)
     for node in order:
         if any(v in carried for v in node.inputs):
@@ -125,8 +130,7 @@ def before(parts: Parts) -> None:
         return
     fresh = {v: v.type.make_variable(v.name) for v in tops}
     parts.sequences += [(fresh[v], lifted[v]) for v in tops if v in fresh]
-    roots = [*(state.new for state in parts.states), *parts.rows, *([parts.condition] if parts.condition is not None else [])]
-    made_roots = iter(clone_replace(roots, fresh))
+    made_roots = iter(clone_replace(parts.roots, fresh))
     for state in parts.states:
         state.new = next(made_roots)
     parts.rows = [next(made_roots) for _ in parts.rows]
@@ -184,7 +188,6 @@ def collected(parts: Parts, last_only: Sequence[bool]) -> None:
     if parts.condition is not None:
         return
     add = ELEMENTWISE["add"]
-    _, carried = _inner_order(parts)
     for k in reversed(range(len(parts.states))):
         state = parts.states[k]
         node, tap = state.new.owner, state.taps.get(-1)

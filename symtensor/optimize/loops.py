@@ -17,7 +17,7 @@ from symtensor.ops.convert import static_value
 from symtensor.ops.elementwise import add, gt, switch
 from symtensor.ops.index import Subtensor, getitem
 from symtensor.ops.infer import ShapeInference
-from symtensor.ops.loop import Loop
+from symtensor.ops.loop import Loop, loop_of
 from symtensor.ops.loop_build import Carried, build_loop
 from symtensor.optimize.engine import Facts, Firing
 from symtensor.optimize.loop_motion import Parts, after, before, collected
@@ -49,11 +49,12 @@ def _each_loop(graph: FunctionGraph, change: Callable[[Apply], list[Variable]]) 
             outputs = graph.interner.intern(change(node))
         done.update(v.owner for v in outputs if v.owner is not None)
         done.add(node)
-        graph = graph.with_replaced({old: new for old, new in zip(node.outputs, outputs, strict=True) if old is not new})
+        pairs = zip(node.outputs, outputs, strict=True)
+        graph = graph.with_replaced({old: new for old, new in pairs if old is not new})
 
 
 def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> list[Variable]:
-    op: Loop = node.op
+    op = loop_of(node)
     inner = _with_known_shapes(node, facts, FunctionGraph.build(op.inputs, op.outputs))
     better = optimize(inner, facts.inference.assume)
     guards = _outer_guards(node, facts, better.guards)
@@ -68,7 +69,7 @@ def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> list[Variable]:
 
 def _with_known_shapes(node: Apply, facts: Facts, inner: FunctionGraph) -> FunctionGraph:
     """The inner graph with guards for what is known: dimensions equal outside, and states that keep their shape."""
-    op: Loop = node.op
+    op = loop_of(node)
     inference = ShapeInference.of(inner)
     groups: dict[Variable, Variable] = {}
     guards: list[Guard] = []
@@ -89,14 +90,15 @@ def _with_known_shapes(node: Apply, facts: Facts, inner: FunctionGraph) -> Funct
             for axis, dim in enumerate(inference.shape_of(new)):
                 have = inference.shape_of(op.inputs[places[0]])[axis] if places else None
                 have = have if have is not None else groups.get(facts.inference.find(facts.shape(first)[1 + axis]))
-                if have is not None and have is not dim and not (isinstance(have, Constant) and isinstance(
-                        dim, Constant)) and op.outer_dims(node, [facts.shape(v) for v in node.inputs], [dim]) is not None:
+                if have is None or have is dim or (isinstance(have, Constant) and isinstance(dim, Constant)):
+                    continue
+                if op.outer_dims(node, [facts.shape(v) for v in node.inputs], [dim]) is not None:
                     guards.append(Guard(have, dim, axis, str(op), (), node.origin))
     return inner.with_guards(guards)
 
 
 def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Guard] | None:
-    op: Loop = node.op
+    op = loop_of(node)
     shapes = [facts.shape(v) for v in node.inputs]
     found = []
     for guard in guards:
@@ -138,9 +140,9 @@ def _moved(node: Apply, graph: FunctionGraph, facts: Facts) -> dict[Variable, Va
 def _last_reads(trace: Variable, graph: FunctionGraph, facts: Facts) -> list[tuple[Variable, Any]] | None:
     """(result, key into the last row kept) for all readers of a trace, where they read only its last row; else None."""
     node = trace.owner
-    if node is None or node.op.until or not graph.clients[trace]:
+    if node is None or loop_of(node).until or not graph.clients[trace]:
         return None
-    op: Loop = node.op
+    op = loop_of(node)
     n, depth = node.inputs[0], op.states[trace.index or 0].depth
     found: list[tuple[Variable, Any]] = []
     for client, position in graph.clients[trace]:
@@ -188,7 +190,7 @@ def _each_graph(graph: FunctionGraph,
 
 
 def _pruned(node: Apply, wanted: Sequence[bool]) -> dict[Variable, Variable]:
-    op: Loop = node.op
+    op = loop_of(node)
     n, sequences, initial, others = op.split(node.inputs)
     count = len(op.states)
     alive = {k for k in range(count) if wanted[k]}
