@@ -19,7 +19,7 @@ from symtensor.ops.loop import Loop, State, loop_of
 if TYPE_CHECKING:
     from symtensor.link.program import Array, Program, Step
 
-__all__ = ["Body", "Carry", "add_branch", "add_loop", "flatten", "make_body"]
+__all__ = ["Body", "Carry", "add_branch", "add_loop", "flatten", "knows_rows", "make_body"]
 
 
 @dataclass(eq=False)
@@ -82,6 +82,14 @@ def make_body(program: Program, node: Apply) -> Body:
     needed.update(dict.fromkeys(body.outputs))
     body.needs = [v for v in needed if v not in changing and not isinstance(v, Constant)]
     return body
+
+
+def knows_rows(program: Program, node: Apply) -> bool:
+    """Whether the shapes of all that a loop stacks are known before it runs; otherwise it runs on the host."""
+    return not any(
+        dim.owner is not None and dim.owner.inputs and dim.owner.inputs[0] is output
+        for output in node.outputs for dim in program.dims(output)
+    )
 
 
 def add_loop(program: Program, node: Apply, step: Step) -> None:
@@ -148,12 +156,16 @@ def _place_results(program: Program, body: Body, step: Step) -> None:
     for home, at, value in targets:
         target = _part(program, home, at, value)
         array = program.array(value)
-        if array is not None and array.kind == "buffer" and array in made and array.contiguous and array.parent is None:
+        wanted = [(program.symbols.of(a), program.symbols.of(b)) for a, b in zip(target.dims, home.dims[1:], strict=True)]
+        fits = all(a == b for a, b in wanted)
+        if fits and array is not None and array.kind == "buffer" and array in made and array.parent is None:
             array.kind, array.parent, array.offset = "view", home, target.offset
             made.pop(array)
             continue
         target.variable = None
         copy = ProgramStep("put", None, step.info, [array] if array is not None else [], [target], source=value)
+        if not fits:  # a state that changes its shape
+            copy.expected, copy.fallible = list(home.dims[1:]), True
         program.steps.append(copy)
 
 
@@ -165,7 +177,7 @@ def add_branch(program: Program, node: Apply) -> None:
         array = program.array(value)
         if array is not None and (not array.contiguous or array.root.kind == "scalar"):
             before = len(program.steps)
-            copy = program.copies[value] = program.contiguous_copy(node, array)
+            copy = program.copies[node, side, value] = program.contiguous_copy(node, array)
             program.steps[before].path = (*path, (node.inputs[0], not side))
             array = copy
         if array is not None:

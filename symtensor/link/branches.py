@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from symtensor.graph.variable import Variable
-from symtensor.link.program import Array, Step
+from symtensor.link.program import Step
 from symtensor.ops.branch import Path, sides_of
 from symtensor.ops.elemwise import C_TYPES
 
@@ -71,7 +71,7 @@ def choose(emitter: Emitter, step: Step) -> None:
     lines: list[tuple[str, ...]] = []
     for output, *pair in zip(node.outputs, *sides_of(node), strict=True):
         ctype = C_TYPES[output.type.dtype]
-        arrays = [_taken(emitter, value) for value in pair]
+        arrays = [program.copies.get((node, side, value)) or program.array(value) for side, value in enumerate(pair)]
         if not output.type.ndim:
             driver.names[output] = driver.declare(ctype, "s")
             lines.append((driver.names[output], *(emitter.scalar(value) for value in pair)))
@@ -87,7 +87,3 @@ def choose(emitter: Emitter, step: Step) -> None:
             lines.append((name, *(emitter.storage.pointer(each) for each in arrays if each is not None)))
     driver.add([f"if ({condition}) {{", *(f"{name} = {yes};" for name, yes, _ in lines), "} else {",
                 *(f"{name} = {no};" for name, _, no in lines), "}"])
-
-
-def _taken(emitter: Emitter, value: Variable) -> Array | None:
-    return emitter.program.copies.get(value) or emitter.program.array(value)

@@ -16,7 +16,7 @@ from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
-from symtensor.link.bodies import Body, Carry, add_branch, add_loop, make_body
+from symtensor.link.bodies import Body, Carry, add_branch, add_loop, knows_rows, make_body
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
 from symtensor.link.nodes import is_elementwise, is_scalar_code
 from symtensor.ops.branch import IfElse, Path, paths
@@ -98,6 +98,7 @@ class Step:
     carries: list[Carry] = field(default_factory=list)
     loop: Step | None = None
     counted: str = ""
+    expected: list[Variable] = field(default_factory=list)  # the dimensions that a "put" must find
     path: Path = ()  # the conditions under which the step runs
 
 
@@ -119,7 +120,7 @@ class Program:
         self._checks: dict[Apply, list[Check]] = {}
         self._bodies: dict[Apply, Body] = {}
         self.loops = 0
-        self.copies: dict[Variable, Array] = {}
+        self.copies: dict[tuple[Apply, int, Variable], Array] = {}
         for variable in (*graph.inputs, *graph.outputs):
             self._require_tensor(variable)
         self.paths: dict[Apply, Path] = {}
@@ -202,7 +203,7 @@ class Program:
             self._require_tensor(variable)
         yield from (condition for condition, _ in self.paths.get(node, ()))
         yield from node.inputs
-        if isinstance(node.op, Loop):
+        if isinstance(node.op, Loop) and knows_rows(self, node):
             yield from self.body(node).needs
         for output in node.outputs:
             for dim in self.dims(output):
@@ -233,7 +234,7 @@ class Program:
         if isinstance(node.op, IfElse):
             add_branch(self, node)
             return
-        if isinstance(node.op, Loop):
+        if isinstance(node.op, Loop) and knows_rows(self, node):
             reads = [array for v in node.inputs if (array := self.array(v)) is not None]
             add_loop(self, node, self.step("repeat", node, reads))
             return

@@ -137,6 +137,11 @@ def _finish(emitter: Emitter, carry: Carry, steps: str) -> None:
 def put(emitter: Emitter, step: Step) -> None:
     """A value into a row of what a loop stacks."""
     (target,) = step.writes
+    for axis, (have, want) in enumerate(zip(target.dims, step.expected, strict=False)):
+        found, wanted = emitter.scalar(have), emitter.scalar(want)
+        if found != wanted:
+            emitter.driver.add([f"if ({found} != {wanted}) "
+                                f"{emitter.fail('ST_SHAPE', step.info, [str(axis), wanted, found])}"])
     if step.source is not None and not step.source.type.ndim:
         emitter.driver.add([f"*{emitter.storage.pointer(target)} = {emitter.scalar(step.source)};"])
         return

@@ -244,3 +244,19 @@ def test_errors():
             f = symtensor.function([n], h)
         with pytest.raises(ValueError, match="number of steps is -3"):
             f(-3)
+
+
+def test_shapes_that_depend_on_data():
+    x = T.lvector()
+    rows, _ = scan(lambda k: T.arange(T.maximum(k, 2)).sum() + T.arange(k).shape[0], x)
+    np.testing.assert_array_equal(run([x], rows, np.array([1, 4, 3])), [2, 10, 6])
+    ranges, _ = scan(lambda k: T.arange(k), x)
+    np.testing.assert_array_equal(run([x], ranges, np.array([2, 2])), [[0, 1], [0, 1]])
+    grown, _ = scan(lambda k, h: T.arange(k), x, x[:2])
+    np.testing.assert_array_equal(run([x], grown, np.array([2, 2])), [[0, 1], [0, 1]])
+    for out in (ranges, grown):
+        for linker in LINKERS:
+            with symtensor.config.change_flags(linker=linker):
+                f = symtensor.function([x], out)
+            with pytest.raises(ValueError, match="shape"):
+                f(np.array([2, 3]))
