@@ -149,15 +149,16 @@ def _place_results(program: Program, body: Body, step: Step) -> None:
     """What a step computes lies where it is wanted: in its row, where its maker can write there; else it is copied."""
     from symtensor.link.program import Step as ProgramStep
 
-    targets = [(carry.home, f"{carry.row}_0", carry.new) for carry in step.carries if carry.new.type.ndim]
+    targets: list[tuple[Any, str, Variable]] = [
+        (carry.home, f"{carry.row}_0", carry.new) for carry in step.carries if carry.new.type.ndim]
     targets += [(step.writes[len(body.op.states) + k], step.counter, value)
                 for k, value in enumerate(body.outputs[len(body.op.states):len(body.outputs) - body.op.until])]
     made = {array: inner for inner in program.steps for array in inner.writes}
     for home, at, value in targets:
         target = _part(program, home, at, value)
         array = program.array(value)
-        wanted = [(program.symbols.of(a), program.symbols.of(b)) for a, b in zip(target.dims, home.dims[1:], strict=True)]
-        fits = all(a == b for a, b in wanted)
+        of = program.symbols.of
+        fits = all(of(a) == of(b) for a, b in zip(target.dims, home.dims[1:], strict=True))
         if fits and array is not None and array.kind == "buffer" and array in made and array.parent is None:
             array.kind, array.parent, array.offset = "view", home, target.offset
             made.pop(array)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from symtensor.graph.shared import SharedVariable
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
-from symtensor.ops.convert import as_index, as_tensor_variable
+from symtensor.ops.convert import as_index, as_tensor_variable, constant
 from symtensor.ops.elementwise import add, cast, minimum
 from symtensor.ops.index import getitem
 from symtensor.ops.loop_build import Carried, build_loop
@@ -96,6 +98,11 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
                          f"{len(outputs)}; give one entry for each, None where a value is not fed back")
     passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
+    wider = [_widened(spec, value) for spec, value in zip(_as_list(outputs_info), results, strict=False)]
+    if any(new is not None for new in wider):
+        specs = [spec if new is None else new for spec, new in zip(_as_list(outputs_info), wider, strict=True)]
+        return scan(fn, sequences, specs, non_sequences, n_steps, truncate_gradient, go_backwards, mode, name,
+                    profile, allow_gc, strict, return_list)
     if strict:
         _check_strict(where, [*results, *updates.values()], [*arguments, *passed])
     return _build(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], outputs,
@@ -220,6 +227,19 @@ def _output(where: str, k: int, spec: Any) -> _Output:
     return _Output(first, taps, inner)
 
 
+def _widened(spec: Any, value: Variable) -> Any:
+    """The entry of ``outputs_info`` with a constant initial value in the dtype of what the step returns, where that
+    holds it exactly (``T.constant(0.0)`` is float32); else None."""
+    initial = spec.get("initial") if isinstance(spec, Mapping) else spec
+    if initial is None or (isinstance(initial, Variable) and not isinstance(initial, Constant)):
+        return None
+    first = as_tensor_variable(initial)
+    if first.type.dtype == value.type.dtype or not np.can_cast(first.type.dtype, value.type.dtype, "safe"):
+        return None
+    wide = constant(first.data.astype(value.type.dtype))  # type: ignore[attr-defined]
+    return {**spec, "initial": wide} if isinstance(spec, Mapping) else wide
+
+
 def _results(where: str, returned: Any) -> tuple[list[Variable], dict[SharedVariable, Variable], Variable | None]:
     """Outputs, updates and condition of what a step returned."""
     parts = list(returned) if isinstance(returned, tuple) else [returned]
@@ -257,8 +277,6 @@ def _cast(where: str, what: str, value: Variable, want: Any) -> Variable:
         raise TypeError(f"{where}: {what} has {have.ndim} dimension(s) ({have}), the value before has {want.ndim} "
                         f"({want}); a state keeps its shape from step to step")
     if have.dtype != want.dtype:
-        import numpy as np
-
         if not np.can_cast(have.dtype, want.dtype, "same_kind"):
             raise TypeError(f"{where}: {what} is {have.dtype}, the value before is {want.dtype}; cast one of them: "
                             f"x.astype({want.dtype!r}), or give an initial value of dtype {have.dtype}")

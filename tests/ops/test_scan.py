@@ -85,7 +85,7 @@ def test_taps_of_sequences_and_outputs():
 def test_backwards(taps):
     s = T.dvector()
     out, _ = scan(lambda *a: sum(x * (k + 1) for k, x in enumerate(a[:-1])) + 0.5 * a[-1],
-                  {"input": s, "taps": taps}, T.constant(np.float64(0)), go_backwards=True)
+                  {"input": s, "taps": taps}, T.constant(0.0), go_backwards=True)
     low, high, y, wanted = min(0, *taps), max(0, *taps), 0.0, []
     for t in reversed(range(-low, 6 - high)):
         y = sum(V[t + tap] * (k + 1) for k, tap in enumerate(taps)) + 0.5 * y
@@ -121,7 +121,7 @@ def test_several_outputs_of_all_kinds():
 
 def test_until():
     limit = T.dscalar()
-    out, _ = scan(lambda x, limit: (x * 2, until(x * 2 > limit)), None, T.constant(np.float64(1)), limit, n_steps=1024)
+    out, _ = scan(lambda x, limit: (x * 2, until(x * 2 > limit)), None, T.constant(1.0), limit, n_steps=1024)
     np.testing.assert_array_equal(run([limit], out, 40.0), [2, 4, 8, 16, 32, 64])
     np.testing.assert_array_equal(run([limit], out[-1], 40.0), 64)
     assert run([limit], out, -1.0).shape == (1,)
@@ -155,7 +155,7 @@ def test_scan_in_scan():
     m, w = T.dmatrix(), T.dmatrix()
 
     def outer(row, h):
-        inner, _ = scan(lambda a, c, h: c + a * h.sum(), row, T.constant(np.float64(0)), h)
+        inner, _ = scan(lambda a, c, h: c + a * h.sum(), row, T.constant(0.0), h)
         return T.tanh(T.dot(h, w) + inner[-1])
 
     out, _ = scan(outer, m, T.ones(3))
@@ -168,7 +168,7 @@ def test_scan_in_scan():
 
 def test_map_reduce_and_folds():
     x = T.dvector()
-    zero = T.constant(np.float64(0))
+    zero = T.constant(0.0)
     np.testing.assert_allclose(run([x], symtensor.map(lambda a: a**2, x)[0], V), V**2)
     np.testing.assert_allclose(run([x], symtensor.reduce(lambda a, b: a + b, x, zero)[0], V), V.sum())
     forth = run([x], symtensor.foldl(lambda a, b: b / 2 + a, x, zero)[0], V)
@@ -190,8 +190,8 @@ DERIVATIVES = {
     "taps": (lambda s, y0: scan(lambda a, b, y3, y1: T.sin(a * b) + y3 * y1, {"input": s, "taps": [0, 1]},
                                 {"initial": y0, "taps": [-3, -1]})[0], V, V[:3]),
     "stacked": (lambda m, w: scan(lambda row: T.exp(T.dot(w, row)).sum(), m)[0], M, W),
-    "backwards": (lambda s: scan(lambda a, y: T.sin(a) * y + a, s, T.constant(np.float64(1)), go_backwards=True)[0], V),
-    "until": (lambda s: scan(lambda a, y: (a * y, until(y > 1.1)), s, T.constant(np.float64(1.0)))[0], V + 0.5),
+    "backwards": (lambda s: scan(lambda a, y: T.sin(a) * y + a, s, T.constant(1.0), go_backwards=True)[0], V),
+    "until": (lambda s: scan(lambda a, y: (a * y, until(y > 1.1)), s, 1.0)[0], V + 0.5),
     "nested": (lambda m, w: scan(lambda row, h: T.tanh(scan(lambda a, c: c * a + h.sum(), row, h[0])[0] + T.dot(h, w)),
                                  m, T.ones(3))[0], M[:3], W),
     "two states": (lambda m, w: scan(lambda row, a, b: [T.tanh(b + row), T.dot(a, w) * 0.5], m,
@@ -224,9 +224,9 @@ def test_errors():
     with pytest.raises(ValueError, match="n_steps"):
         scan(lambda h: h, None, T.zeros(3))
     with pytest.raises(TypeError, match=r"float64, the value before is float32.*astype"):
-        scan(lambda a, h: h + a, x, T.constant(0.0, dtype="float32"))
+        scan(lambda a, h: h + a, x, T.fscalar())
     with pytest.raises(TypeError, match="dimension"):
-        scan(lambda a, h: h + x, x, T.constant(np.float64(0)))
+        scan(lambda a, h: h + x, x, T.constant(0.0))
     with pytest.raises(ValueError, match="outputs_info describes 2"):
         scan(lambda a: a, x, [None, None])
     with pytest.raises(ValueError, match="taps"):
