@@ -86,7 +86,8 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     if isinstance(steps, Constant) and int(steps.data) < 0:
         return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient,
                     not go_backwards, mode, name, profile, allow_gc, strict, return_list)
-    outputs = [_output(where, k, spec) for k, spec in enumerate(_as_list(outputs_info))]
+    specs = _as_list(outputs_info)
+    outputs = [_output(where, k, spec) for k, spec in enumerate(specs)]
     others = [as_tensor_variable(value) for value in _as_list(non_sequences)]
     arguments = [inner for inner, _ in pairs]
     arguments += [output.inner[tap] for output in outputs for tap in output.taps]
@@ -98,11 +99,10 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
                          f"{len(outputs)}; give one entry for each, None where a value is not fed back")
     passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
-    wider = [_widened(spec, value) for spec, value in zip(_as_list(outputs_info), results, strict=False)]
-    if any(new is not None for new in wider):
-        specs = [spec if new is None else new for spec, new in zip(_as_list(outputs_info), wider, strict=True)]
-        return scan(fn, sequences, specs, non_sequences, n_steps, truncate_gradient, go_backwards, mode, name,
-                    profile, allow_gc, strict, return_list)
+    wider = [_widened(spec, value) for spec, value in zip(specs, results, strict=False)]
+    if any(new is not old for new, old in zip(wider, specs, strict=False)):
+        return scan(fn, sequences, wider, non_sequences, n_steps, truncate_gradient, go_backwards, mode, name, profile,
+                    allow_gc, strict, return_list)
     if strict:
         _check_strict(where, [*results, *updates.values()], [*arguments, *passed])
     return _build(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], outputs,
@@ -229,13 +229,13 @@ def _output(where: str, k: int, spec: Any) -> _Output:
 
 def _widened(spec: Any, value: Variable) -> Any:
     """The entry of ``outputs_info`` with a constant initial value in the dtype of what the step returns, where that
-    holds it exactly (``T.constant(0.0)`` is float32); else None."""
+    holds it exactly (``T.constant(0.0)`` is float32)."""
     initial = spec.get("initial") if isinstance(spec, Mapping) else spec
     if initial is None or (isinstance(initial, Variable) and not isinstance(initial, Constant)):
-        return None
+        return spec
     first = as_tensor_variable(initial)
     if first.type.dtype == value.type.dtype or not np.can_cast(first.type.dtype, value.type.dtype, "safe"):
-        return None
+        return spec
     wide = constant(first.data.astype(value.type.dtype))  # type: ignore[attr-defined]
     return {**spec, "initial": wide} if isinstance(spec, Mapping) else wide
 
