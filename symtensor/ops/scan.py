@@ -89,12 +89,10 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     specs = _as_list(outputs_info)
     outputs = [_output(where, k, spec) for k, spec in enumerate(specs)]
     others = [as_tensor_variable(value) for value in _as_list(non_sequences)]
-    arguments = [inner for inner, _ in pairs]
-    arguments += [output.inner[tap] for output in outputs for tap in output.taps]
+    arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
     stand_in = [value if isinstance(value, Constant) else value.type.make_variable(value.name) for value in others]
     results, updates, condition = _results(where, fn(*arguments, *stand_in))
-    if outputs_info is None:
-        outputs = [_Output(None) for _ in results]
+    outputs = outputs if outputs_info is not None else [_Output(None) for _ in results]
     if len(results) != len(outputs):
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
                          f"{len(outputs)}; give one entry for each, None where a value is not fed back")
