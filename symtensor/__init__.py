@@ -49,6 +49,8 @@ _HOMES = {
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
     "shared": "compile.shared", "explain": "compile.explain", "doctor": "link.doctor",
+    "ifelse": "ops.branch", "scan": "ops.scan", "map": "ops.scan", "reduce": "ops.scan",
+    "foldl": "ops.scan", "foldr": "ops.scan",
     "as_op": "ops.host", "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }
 """Where each public name is defined."""
