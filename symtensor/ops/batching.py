@@ -15,8 +15,7 @@ from symtensor.ops.crossentropy import CrossentropyCategorical1Hot
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import BatchedDot, Dot
 from symtensor.ops.elemwise import Elemwise
-from symtensor.ops.index import Subtensor, getitem
-from symtensor.ops.index_advanced import AdvancedSubtensor, AdvancedSubtensor1
+from symtensor.ops.index import AdvancedSubtensor, AdvancedSubtensor1, Subtensor, getitem
 from symtensor.ops.reduction import Reduction
 from symtensor.ops.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 

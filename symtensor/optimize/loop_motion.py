@@ -16,7 +16,7 @@ from symtensor.ops.batching import batch
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
-from symtensor.ops.index_advanced import AdvancedSubtensor1
+from symtensor.ops.index import AdvancedSubtensor1
 from symtensor.ops.loop import loop_of
 from symtensor.ops.loop_build import Carried, build_loop
 
