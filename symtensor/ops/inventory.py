@@ -15,8 +15,8 @@ import numpy as np
 
 from symtensor.graph.op import Op
 from symtensor.graph.types import DTYPES
-from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.ops.branch import IfElse
+from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.ops.fused import Fused
 from symtensor.ops.loop import Loop
 from symtensor.ops.reduction import REDUCTIONS, Reduction

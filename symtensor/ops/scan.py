@@ -86,7 +86,8 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     if isinstance(steps, Constant) and int(steps.data) < 0:
         return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient,
                     not go_backwards, mode, name, profile, allow_gc, strict, return_list)
-    outputs = [_output(where, k, spec) for k, spec in enumerate(specs := _as_list(outputs_info))]
+    specs = _as_list(outputs_info)
+    outputs = [_output(where, k, spec) for k, spec in enumerate(specs)]
     others = [as_tensor_variable(value) for value in _as_list(non_sequences)]
     arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
     stand_in = [value if isinstance(value, Constant) else value.type.make_variable(value.name) for value in others]
@@ -95,11 +96,11 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     if len(results) != len(outputs):
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
                          f"{len(outputs)}; give one entry for each, None where a value is not fed back")
+    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
     wider = [_widened(spec, value) for spec, value in zip(specs, results, strict=False)]
     if any(new is not old for new, old in zip(wider, specs, strict=False)):
         return scan(fn, sequences, wider, non_sequences, n_steps, truncate_gradient, go_backwards, mode, name, profile,
                     allow_gc, strict, return_list)
-    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
     if strict:
         _check_strict(where, [*results, *updates.values()], [*arguments, *passed])
     return _build(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], outputs,
