@@ -22,6 +22,8 @@ FLOORS = {
     "compile": 5,
     "tensor": 5,
     "printing": 5,
+    "ifelse": 5,
+    "scan_module": 5,
     "compat": 6,
     "__init__": 7,
 }
