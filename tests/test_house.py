@@ -24,6 +24,8 @@ FLOORS = {
     "printing": 5,
     "sparse": 5,
     "typed_list": 5,
+    "ifelse": 5,
+    "scan_module": 5,
     "sandbox": 6,
     "compat": 7,
     "__init__": 8,

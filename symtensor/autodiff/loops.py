@@ -32,7 +32,8 @@ class _Forward:
 
     def __init__(self, op: Loop, inputs: Sequence[Variable]) -> None:
         whole = [State(state.depth, state.taps) for state in op.states]
-        self.op = Loop(op.inputs, op.outputs, op.sequences, whole, op.until, op.truncate, op.name)
+        self.op = Loop(op.inputs, op.outputs, op.sequences, whole, op.until, op.truncate, op.name,
+                       op.recompute)
         self.n, self.sequences, self.initial, self.others = op.split(inputs)
         self.inputs = list(inputs)
         outputs = self.op(*inputs, return_list=True)
@@ -161,7 +162,7 @@ class _Pull:
         for state, new in zip(carried, saved.expressions, strict=False):
             state.new = new
         result = build_loop(self.steps, sequences, carried, saved.expressions[len(carried):],
-                            others=forward.constants(), name=f"grad of {op.name or 'loop'}")
+                            others=forward.constants(), name=f"grad of {op.name or 'loop'}", recompute=op.recompute)
         self.finals = [getitem(trace, -1) for trace in result.traces]
         self.rows = result.rows
 
@@ -236,7 +237,9 @@ class _Saved:
             if v in seen or v in fixed or isinstance(v, Constant) or v.owner is None or v not in changing:
                 continue
             seen.add(v)
-            cheap = (isinstance(v.owner.op, Elemwise) and v.owner.op.name in self.CHEAP) or v.owner.op.view_map
+            inner = v.owner.op
+            cheap = (isinstance(inner, Elemwise) and inner.name in self.CHEAP) or inner.view_map or (
+                isinstance(inner, Loop) and inner.recompute)
             if v in stacked or not (cheap or not carries_gradient(v)):
                 self.cuts[v] = None
             else:
@@ -244,7 +247,7 @@ class _Saved:
         extra = [v for v in self.cuts if v not in stacked]
         if extra:
             wide = Loop(op.inputs, (*op.outputs[:len(op.outputs) - op.until], *extra, *op.outputs[len(op.outputs) -
-                        op.until:]), op.sequences, op.states, op.until, op.truncate, op.name)
+                        op.until:]), op.sequences, op.states, op.until, op.truncate, op.name, op.recompute)
             rows = wide(*forward.inputs, return_list=True)[len(op.states) + op.rows:]
             stacked.update((v, forward._cut(row)) for v, row in zip(extra, rows, strict=False))
         replaced = {v: v.type.make_variable(v.name) for v in self.cuts}

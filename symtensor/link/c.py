@@ -52,6 +52,7 @@ class Emitter:
         self.selected: dict[tuple[Product, Product], Product] = Names(self.driver)  # type: ignore[assignment]
         self.checked: dict[tuple[Product, Product], str] = Names(self.driver)
         self.hosts: list[Apply] = []
+        self.counters: list[tuple[str, int]] = []  # of loops in which the call may end, outer ones first
 
     def emit(self) -> tuple[str, str]:
         """File-level text, and the body of the driver."""
@@ -351,9 +352,11 @@ class Emitter:
             *([f"void *held[{held}] = {{0}};"] if held else []),
             *(SHARED[kind].format(count) for kind, count in sorted(self.driver.shared.items())),
             "call->error.code = 0;",
+            *(f"int64_t {counter} = -1;" for counter, _ in self.counters),
             *(f"out[{k}].data = NULL;" for k in range(count)),
             *(["(void)in;"]), *sections["early"], *sections["memory"], *sections["steps"],
             "done:",
+            *(f"if (status != ST_OK) st_in_step(call, {info}, {counter});" for counter, info in self.counters),
             *([f"for (int k = 0; k < {held}; k++) if (held[k] != NULL) rt->release(held[k]);"] if held else []),
         ]
         if owned:

@@ -51,7 +51,9 @@ def begin_loop(emitter: Emitter, step: Step) -> None:
             emitter.storage.pointer(array)
     driver.push()
     t = step.counter
-    driver.add([f"for (int64_t {t} = 0; {t} < {steps}; {t}++) {{"])
+    if step.fallible:  # known where the call ends, so that an error tells the step
+        emitter.counters.append((t, step.info))
+    driver.add([f"for ({'' if step.fallible else 'int64_t '}{t} = 0; {t} < {steps}; {t}++) {{"])
     for carry in step.carries:
         if carry.home is None:
             continue
@@ -112,7 +114,7 @@ def end_loop(emitter: Emitter, step: Step) -> None:
     if op.until:
         driver.add([f"if ({emitter.scalar(body.outputs[-1])}) {{ {loop.counted} = {loop.counter} + 1; break; }}"])
     driver.pop()
-    driver.add(["}"])
+    driver.add([f"}} {loop.counter} = -1;" if loop.fallible else "}"])
     steps = loop.counted if op.until else emitter.scalar(loop.node.inputs[0])
     for carry in loop.carries:
         _finish(emitter, carry, steps)

@@ -139,9 +139,10 @@ def paths(order: Sequence[Apply], roots: Iterable[Variable],
     if not any(isinstance(node.op, IfElse) for node in order):
         return {}
     found: dict[Apply, Path] = {}
+    members = set(order)
 
     def use(variable: Variable, path: Path) -> None:
-        if variable.owner is not None:
+        if variable.owner in members:
             before = found.get(variable.owner)
             found[variable.owner] = path if before is None else _common(before, path)
 

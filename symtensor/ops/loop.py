@@ -16,12 +16,14 @@ import numpy as np
 
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.op import Op, Shape
-from symtensor.graph.trace import describe_origin
+from symtensor.graph.trace import add_to_trail
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
-from symtensor.graph.walk import clone_replace, toposort
+from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.branch import Path, reached, schedule
-from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant, static_value
+from symtensor.ops.constant_value import get_scalar_constant_value
+from symtensor.ops.convert import NotScalarConstantError, as_index, as_tensor_variable, int64_constant
+from symtensor.ops.elementwise import add, eq, ge, minimum
 from symtensor.ops.infer import ShapeInference
 
 __all__ = ["Loop", "State", "derivatives", "loop_of"]
@@ -55,8 +57,8 @@ class Loop(Op):
     sequences : how many sequences there are; states : the states, in order.
     until : whether the last output is a condition. The node then has a last output of its own: the number of steps
         that ran; rows of the others beyond it mean nothing.
-
     truncate : how many of the last steps gradients go back through; None: all.
+    recompute : whether the gradient of a loop around this one runs it again, and keeps none of its values.
 
     The node takes n (an int64 scalar >= 0), the sequences (n rows each), the initial rows of each state, oldest first,
     and what does not change. It gives the trace of each state and the stacked rows (n of them).
@@ -66,7 +68,7 @@ class Loop(Op):
 
     def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], sequences: int,
                  states: Sequence[State], until: bool = False, truncate: int | None = None,
-                 name: str | None = None) -> None:
+                 name: str | None = None, recompute: bool = False) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.sequences = sequences
@@ -74,6 +76,7 @@ class Loop(Op):
         self.until = until
         self.truncate = truncate
         self.name = name
+        self.recompute = recompute
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -219,8 +222,7 @@ class Loop(Op):
             try:
                 node.op.perform(node, [_value(v, known) for v in node.inputs], storage)
             except Exception as error:
-                place = describe_origin(node.origin)
-                error.add_note(f"in step {number} of {self}, in {node.op}{f', made at {place}' if place else ''}")
+                add_to_trail(error, number, node, [_value(v, known) for v in node.inputs])
                 raise
             for output, cell in zip(node.outputs, storage, strict=True):
                 known[output] = cell[0]
@@ -233,16 +235,13 @@ class Loop(Op):
         values = {v: int64_constant(int(x)) for v, x in zip(node.inputs, inputs, strict=True)
                   if isinstance(v.type, TensorType) and v.type.ndim == 0 and v.type.dtype == "int64"}
         for shape, row in zip(self._row_shapes(node, given), self.outputs[len(self.states):], strict=False):
-            dims = [static_value(dim) for dim in clone_replace(list(shape), values)] if shape is not None else []
-            dims = dims or list(row.type.shape)
-            shapes.append((0, *(0 if dim is None else int(dim) for dim in dims)))
+            dims = clone_replace(list(shape), values) if shape is not None else row.type.shape
+            shapes.append((0, *map(_known_dim, dims)))
         return shapes
 
     # -- shapes -------------------------------------------------------------------------------------------------------
 
     def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Any]:  # type: ignore[override]
-        from symtensor.ops.elementwise import add, minimum
-
         n = node.inputs[0]
         result: list[Any] = []
         for k, state in enumerate(self.states):
@@ -290,8 +289,6 @@ class Loop(Op):
 
     def checks(self, node: Apply, shapes: Sequence[Shape]) -> list[tuple[Variable, str, tuple[Variable, ...]]]:
         """The number of steps is 0 or more, every sequence has a row for each, states their initial rows."""
-        from symtensor.ops.elementwise import eq, ge
-
         n = node.inputs[0]
         found: list[tuple[Variable, str, tuple[Variable, ...]]] = [(ge(n, int64_constant(0)), "ST_VALUE", (n,))]
         for k in range(self.sequences):
@@ -319,8 +316,6 @@ class Loop(Op):
     # -- derivatives --------------------------------------------------------------------------------------------------
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        from symtensor.graph.walk import ancestors
-
         reach = [set(ancestors([out], self.inputs)) for out in self.outputs[:len(self.states) + self.rows]]
         state_of = [[any(self.inputs[p] in seen for p in places) for places in self.tap_places] for seen in reach]
         changed = True
@@ -370,7 +365,7 @@ class Loop(Op):
             for out in node.outputs:
                 number[out] = len(number)
         return (tuple(v.type for v in self.inputs), tuple(lines), tuple(map(place, self.outputs)), self.sequences,
-                self.states, self.until, self.truncate)
+                self.states, self.until, self.truncate, self.recompute)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other)
@@ -380,7 +375,8 @@ class Loop(Op):
         return hash(self._signature)
 
     def __reduce__(self) -> Any:
-        return Loop, (self.inputs, self.outputs, self.sequences, self.states, self.until, self.truncate, self.name)
+        return Loop, (self.inputs, self.outputs, self.sequences, self.states, self.until, self.truncate, self.name,
+                      self.recompute)
 
     def __str__(self) -> str:
         return f"Scan{{{self.name or f'{len(self.order)} nodes'}}}"
@@ -389,6 +385,14 @@ class Loop(Op):
 def loop_of(node: Apply) -> Loop:
     """The op of a node that is known to be a loop."""
     return node.op  # type: ignore[return-value]
+
+
+def _known_dim(dim: Any) -> int:
+    """A dimension that follows from constants; 0 for any other."""
+    try:
+        return int(get_scalar_constant_value(0 if dim is None else dim))
+    except NotScalarConstantError:
+        return 0
 
 
 def _value(variable: Variable, known: dict[Variable, Any]) -> Any:

@@ -39,7 +39,7 @@ class LoopResult:
 def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: Sequence[Carried],
                rows: Sequence[Variable], *, others: Mapping[Variable, Variable] | None = None,
                condition: Variable | None = None, truncate: int | None = None,
-               name: str | None = None) -> LoopResult:
+               name: str | None = None, recompute: bool = False) -> LoopResult:
     """One `Loop` node.
 
     Parameters
@@ -77,7 +77,7 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
              for state, group in zip(states, taps, strict=True)]
     arguments = [inner[v] for v in (*(v for v, _ in used_sequences), *(v for group in taps for _, v in group))]
     arguments += captured.values()
-    op = Loop(arguments, made, len(used_sequences), kinds, condition is not None, truncate, name)
+    op = Loop(arguments, made, len(used_sequences), kinds, condition is not None, truncate, name, recompute)
     values = clone_replace(list(captured), others)
     found = op(n, *(outer for _, outer in used_sequences), *(state.initial for state in states), *values,
                return_list=True)

@@ -36,12 +36,53 @@ class until:
 
 
 @dataclass
-class _Output:
+class Output:
     """One entry of ``outputs_info``: ``initial`` None for a value that is not fed back."""
 
     initial: Variable | None
     taps: tuple[int, ...] = ()
     inner: dict[int, Variable] = field(default_factory=dict)
+    last: bool = False  # whether only its value after the last step is wanted
+
+    @property
+    def depth(self) -> int:
+        """How many initial rows there are."""
+        return 0 if self.initial is None else max(1, -min(self.taps))
+
+
+@dataclass
+class Step:
+    """What a step function was given and returned."""
+
+    outputs: list[Output]
+    results: list[Variable]
+    updates: dict[SharedVariable, Variable]
+    condition: Variable | None = None
+    passed: dict[Variable, Variable] = field(default_factory=dict)
+    arguments: list[Variable] = field(default_factory=list)
+
+    def parts(self, where: str) -> tuple[list[Carried], list[Variable], Variable | None]:
+        """What is carried, outputs first, then shared variables; the rows to stack; the condition."""
+        updates, carried, rows = self.updates, [], []
+        for k, (output, value) in enumerate(zip(self.outputs, self.results, strict=True)):
+            if output.initial is None:
+                rows.append(value)
+            else:
+                value = _fitted(where, k, output, value)
+                carried.append(Carried(output.inner, output.initial, value, depth=output.depth))
+        ends = [self.condition] if self.condition is not None else []
+        for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends]):
+            if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
+                updates[shared] = shared.default_update  # random streams and the like
+        inner: dict[Variable, Variable] = {shared: shared.type.make_variable(shared.name) for shared in updates}
+        new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
+        for state in carried:
+            state.new = next(new)
+        for shared in updates:
+            first = shared.dimshuffle("x", *range(shared.type.ndim))  # type: ignore[attr-defined]
+            carried.append(Carried({-1: inner[shared]}, first, next(new)))
+        rows = [next(new) for _ in rows]
+        return carried, rows, next(new) if ends else None
 
 
 def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
@@ -62,9 +103,8 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     non_sequences : further arguments, the same in every step.
     n_steps : an int or integer scalar; by default the length of the shortest sequence. A negative one goes backwards.
     truncate_gradient : how many of the last steps gradients go back through; -1: all.
-    go_backwards : walk the sequences from their end.
+    go_backwards : walk the sequences from their end. return_list : one output is returned in a list too.
     strict : whether a step may use only what it is given (and constants).
-    return_list : whether one output is returned in a list too.
     mode, profile, allow_gc : accepted for Theano's programs; the loop is part of the program that holds it.
 
     Returns
@@ -79,82 +119,70 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     array([1., 8.])
     """
     where = f"scan {name!r}" if name else "scan"
-    pairs, length = _sequences(where, _as_list(sequences), go_backwards)
+    pairs, length = walked(where, as_list(sequences), go_backwards)
     steps = length if n_steps is None else as_index(n_steps)
     if steps is None:
         raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
     if isinstance(steps, Constant) and int(steps.data) < 0:
-        return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient,
-                    not go_backwards, mode, name, profile, allow_gc, strict, return_list)
-    specs = _as_list(outputs_info)
-    outputs = [_output(where, k, spec) for k, spec in enumerate(specs)]
-    others = [as_tensor_variable(value) for value in _as_list(non_sequences)]
+        return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient, not go_backwards,
+                    mode, name, profile, allow_gc, strict, return_list)
+    step = traced(where, fn, pairs, outputs_info, non_sequences)
+    if strict:
+        _check_strict(where, [*step.results, *step.updates.values()], [*step.arguments, *step.passed])
+    return build_scan(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], step,
+                      truncate_gradient, name, return_list)
+
+
+def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Variable]], outputs_info: Any,
+           non_sequences: Any) -> Step:
+    """What a step function computes from a row of each sequence, the taps of its outputs and the non-sequences."""
+    specs = as_list(outputs_info)
+    outputs = [fed_back(where, k, spec) for k, spec in enumerate(specs)]
+    others = [as_tensor_variable(value) for value in as_list(non_sequences)]
     arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
     stand_in = [value if isinstance(value, Constant) else value.type.make_variable(value.name) for value in others]
     results, updates, condition = _results(where, fn(*arguments, *stand_in))
-    outputs = outputs if outputs_info is not None else [_Output(None) for _ in results]
+    outputs = outputs if outputs_info is not None else [Output(None) for _ in results]
     if len(results) != len(outputs):
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
                          f"{len(outputs)}; give one entry for each, None where a value is not fed back")
-    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
-    wider = [_widened(spec, value) for spec, value in zip(specs, results, strict=False)]
+    wider = [widened(spec, value) for spec, value in zip(specs, results, strict=False)]
     if any(new is not old for new, old in zip(wider, specs, strict=False)):
-        return scan(fn, sequences, wider, non_sequences, n_steps, truncate_gradient, go_backwards, mode, name, profile,
-                    allow_gc, strict, return_list)
-    if strict:
-        _check_strict(where, [*results, *updates.values()], [*arguments, *passed])
-    return _build(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], outputs,
-                  results, updates, condition, passed, truncate_gradient, name, return_list)
+        return traced(where, fn, pairs, wider, non_sequences)
+    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
+    return Step(outputs, results, updates, condition, passed, arguments)
 
 
-def _build(where: str, steps: Variable, sequences: list[tuple[Variable, Variable]], outputs: list[_Output],
-           results: list[Variable], updates: dict[SharedVariable, Variable], condition: Variable | None,
-           passed: dict[Variable, Variable], truncate: int, name: str | None,
-           return_list: bool) -> tuple[Any, dict[SharedVariable, Variable]]:
+def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Variable]], step: Step, truncate: int,
+               name: str | None, return_list: bool) -> tuple[Any, dict[SharedVariable, Variable]]:
     """The loop node, and what `scan` returns."""
-    carried, rows = [], []
-    for k, (output, value) in enumerate(zip(outputs, results, strict=True)):
-        if output.initial is None:
-            rows.append(value)
-        else:
-            depth = max(1, -min(output.taps))
-            carried.append(Carried(output.inner, output.initial, _fitted(where, k, output, value), depth=depth))
-    ends = [condition] if condition is not None else []
-    for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends]):
-        if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
-            updates[shared] = shared.default_update  # random streams and the like
-    inner: dict[Variable, Variable] = {shared: shared.type.make_variable(shared.name) for shared in updates}
-    new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
-    for state in carried:
-        state.new = next(new)
-    for shared in updates:
-        first = shared.dimshuffle("x", *range(shared.type.ndim))  # type: ignore[attr-defined]
-        carried.append(Carried({-1: inner[shared]}, first, next(new)))
-    rows = [next(new) for _ in rows]
-    found = build_loop(steps, sequences, carried, rows, others=passed,
-                       condition=next(new) if condition is not None else None,
+    carried, rows, condition = step.parts(where)
+    found = build_loop(steps, sequences, carried, rows, others=step.passed, condition=condition,
                        truncate=None if truncate == -1 else truncate, name=name)
     traces, stacked = iter(found.traces), iter(found.rows)
     given = []
-    for output in outputs:
-        depth = 0 if output.initial is None else max(1, -min(output.taps))
+    for output in step.outputs:
+        depth = output.depth
         value = next(stacked) if output.initial is None else next(traces)
+        if output.last:
+            given.append(getitem(value, -1 if found.steps is None else add(found.steps, depth - 1)))
+            continue
         stop = None if found.steps is None else add(found.steps, depth)
         given.append(value if not depth and stop is None else getitem(value, slice(depth or None, stop)))
     last = {}
-    for shared in updates:
+    for shared in step.updates:
         trace = next(traces)
         last[shared] = getitem(trace, -1 if found.steps is None else found.steps)
     return (given if return_list or len(given) != 1 else given[0]) if given else None, last
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _sequences(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[tuple[Variable, Variable]],
+def walked(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[tuple[Variable, Variable]],
                                                                          Variable | None]:
     """(inner variable, outer rows) for each tap of each sequence, and the number of steps they allow."""
     pairs: list[tuple[Variable, Variable]] = []
@@ -169,7 +197,7 @@ def _sequences(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[t
         if not outer.type.ndim:
             raise TypeError(f"{where}: sequence {k}, {outer} of type {outer.type}, is a scalar; pass it as a "
                             "non-sequence, or with n_steps alone")
-        taps = [int(tap) for tap in _as_list(given.get("taps", 0))]
+        taps = [int(tap) for tap in as_list(given.get("taps", 0))]
         low, high = min(0, *taps), max(0, *taps)
         rows = outer.shape[0]
         usable = rows if low == high else rows - (high - low)
@@ -193,7 +221,7 @@ def _sequences(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[t
     return pairs, length
 
 
-def _output(where: str, k: int, spec: Any) -> _Output:
+def fed_back(where: str, k: int, spec: Any) -> Output:
     given = dict(spec) if isinstance(spec, Mapping) else {"initial": spec}
     unknown = set(given) - {"initial", "taps", "return_steps", "inplace"}
     if unknown:
@@ -202,9 +230,9 @@ def _output(where: str, k: int, spec: Any) -> _Output:
     if given.get("initial") is None:
         if given.get("taps"):
             raise ValueError(f"{where}: output {k} has taps {given['taps']} but no initial value to start from")
-        return _Output(None)
+        return Output(None)
     initial: Any = as_tensor_variable(given["initial"])
-    taps = tuple(sorted(int(tap) for tap in _as_list(given.get("taps", -1))))
+    taps = tuple(sorted(int(tap) for tap in as_list(given.get("taps", -1))))
     if not taps or max(taps) >= 0:
         raise ValueError(f"{where}: output {k} has taps {list(taps)}; those of outputs are negative (earlier steps)")
     depth = -taps[0]
@@ -222,10 +250,10 @@ def _output(where: str, k: int, spec: Any) -> _Output:
         row = TensorType(initial.type.dtype, initial.type.shape[1:])
         first = getitem(initial, slice(None, depth))
     inner = {tap: row.make_variable(f"{initial.name}[t{tap:+d}]" if initial.name else None) for tap in taps}
-    return _Output(first, taps, inner)
+    return Output(first, taps, inner)
 
 
-def _widened(spec: Any, value: Variable) -> Any:
+def widened(spec: Any, value: Variable) -> Any:
     """The entry of ``outputs_info`` with a constant initial value in the dtype of what the step returns, where that
     holds it exactly (``T.constant(0.0)`` is float32)."""
     initial = spec.get("initial") if isinstance(spec, Mapping) else spec
@@ -286,7 +314,7 @@ def _cast(where: str, what: str, value: Variable, want: Any) -> Variable:
     return value
 
 
-def _fitted(where: str, k: int, output: _Output, value: Variable) -> Variable:
+def _fitted(where: str, k: int, output: Output, value: Variable) -> Variable:
     """The new value of output ``k`` in the type of its taps."""
     want = next(iter(output.inner.values())).type
     value = _cast(where, f"output {k}", value, want)

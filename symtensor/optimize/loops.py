@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from symtensor.graph.fgraph import FunctionGraph, Guard
+from symtensor.graph.fgraph import FunctionGraph, Guard, Interner
 from symtensor.graph.trace import made_at
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, toposort
@@ -22,7 +22,7 @@ from symtensor.ops.loop_build import Carried, build_loop
 from symtensor.optimize.engine import Facts, Firing
 from symtensor.optimize.loop_motion import Parts, after, before, collected
 
-__all__ = ["fuse_bodies", "move_work", "optimize_bodies", "prune_loops"]
+__all__ = ["fuse_bodies", "merge_loops", "move_work", "optimize_bodies", "prune_loops"]
 
 Optimize = Callable[[FunctionGraph, bool], FunctionGraph]
 
@@ -62,7 +62,8 @@ def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> list[Variable]:
         better, guards = optimize(inner, False), []
     for guard in guards:
         facts.inference.require(guard)
-    new = Loop(better.inputs, better.outputs, op.sequences, op.states, op.until, op.truncate, op.name)
+    new = Loop(better.inputs, better.outputs, op.sequences, op.states, op.until, op.truncate, op.name,
+               op.recompute)
     found: list[Variable] = new(*node.inputs, return_list=True)
     return found
 
@@ -112,6 +113,7 @@ def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Gu
 
 def move_work(graph: FunctionGraph, facts: Facts, log: list[Firing], optimize: Optimize) -> FunctionGraph:
     """The graph with the work of loops that needs no loop done outside, and only the rows kept that are read."""
+    graph = merge_loops(graph)
     graph = prune_loops(_each_loop(graph, lambda node: _optimized(node, facts, optimize)))
     return prune_loops(_each_graph(graph, lambda node, whole: _moved(node, whole, facts)))
 
@@ -166,6 +168,45 @@ def _last_reads(trace: Variable, graph: FunctionGraph, facts: Facts) -> list[tup
         else:
             return None
     return None if any(rest is None for _, rest in found) else found
+
+
+def merge_loops(graph: FunctionGraph) -> FunctionGraph:
+    """The graph with loops made one that carry the same states and differ in the rows they stack: a gradient asks for
+    more rows of the loop that it is of."""
+    groups: dict[Any, list[Apply]] = {}
+    for node in graph.order:
+        if isinstance(node.op, Loop):
+            op = node.op
+            key = (*node.inputs, op.sequences, op.states, op.until, tuple(v.type for v in op.inputs))
+            groups.setdefault(key, []).append(node)
+    replaced: dict[Variable, Variable] = {}
+    for nodes in groups.values():
+        op, interner = loop_of(nodes[0]), Interner()
+        alike: dict[tuple[Variable, ...], list[tuple[Apply, list[Variable]]]] = {}
+        for node in nodes if len(nodes) > 1 else ():
+            each, count = loop_of(node), len(op.states)
+            made = interner.intern(each.outputs, dict(zip(each.inputs, op.inputs, strict=True)))
+            fixed = (*made[:count], *(made[-1:] if op.until else ()))
+            alike.setdefault(fixed, []).append((node, made[count:count + each.rows]))
+        for fixed, members in alike.items():
+            if len(members) > 1:
+                replaced.update(_one_loop(op, fixed, members))
+    return graph.with_replaced(replaced)
+
+
+def _one_loop(op: Loop, fixed: Sequence[Variable],
+              members: Sequence[tuple[Apply, list[Variable]]]) -> dict[Variable, Variable]:
+    """The outputs of loops with the same states (and condition: ``fixed``) as those of one loop with all their rows."""
+    count = len(op.states)
+    rows = list(dict.fromkeys(row for _, each in members for row in each))
+    one = Loop(op.inputs, [*fixed[:count], *rows, *fixed[count:]], op.sequences, op.states, op.until, name=op.name)
+    outputs: list[Variable] = one(*members[0][0].inputs, return_list=True)
+    place = dict(zip(rows, outputs[count:], strict=False))
+    found: dict[Variable, Variable] = {}
+    for node, each in members:
+        stand_in = [*outputs[:count], *(place[row] for row in each), *outputs[count + len(rows):]]
+        found.update(zip(node.outputs, stand_in, strict=True))
+    return found
 
 
 def prune_loops(graph: FunctionGraph) -> FunctionGraph:

@@ -8,6 +8,10 @@ import pytest
 import symtensor
 from symtensor import scan
 from symtensor import tensor as T
+from symtensor.graph.op import Op
+from symtensor.graph.variable import Apply
+from symtensor.link import execute, execute_ctypes
+from symtensor.ops.loop import Loop
 from symtensor.ops.scan import until
 
 LINKERS = ("py", "c")
@@ -260,3 +264,79 @@ def test_shapes_that_depend_on_data():
                 f = symtensor.function([x], out)
             with pytest.raises(ValueError, match="shape"):
                 f(np.array([2, 3]))
+
+
+class Picky(Op):
+    """A host-only op that refuses large values."""
+
+    __props__ = ()
+
+    def make_node(self, x):
+        x = T.as_tensor_variable(x)
+        return Apply(self, [x], [x.type()])
+
+    def perform(self, node, inputs, outputs):
+        if inputs[0].sum() > 5:
+            raise ValueError("too much")
+        outputs[0][0] = inputs[0].copy()
+
+
+def test_errors_tell_the_step():
+    x, k = T.dvector("x"), T.lvector("k")
+    picked, _ = scan(lambda i, x: x[i] * 2, k, None, x, name="pick")
+    host, _ = scan(lambda i, h: Picky()(h + i), k, T.zeros(3), name="sum")
+    nested, _ = scan(lambda i: scan(lambda j: x[i + j] * Picky()(x[0]), k, name="inner")[0], k, name="outer")
+    cases = [(picked, (V[:3], np.arange(4)), IndexError, r"index 3 .*size 3[\s\S]*Subtensor"
+              r"[\s\S]*test_scan.py:\d+ in <lambda>[\s\S]*in step 3 of Scan\{pick\}, made at .*test_scan.py"),
+             (host, (V, np.arange(5)), ValueError, r"too much\n  in Picky[\s\S]*shape \(3,\)[\s\S]*"
+              r"in step 2 of Scan\{sum\}, made at"),
+             (nested, (V[:4] * 0, np.arange(4)), IndexError, r"index 4 .*size 4[\s\S]*made at .*test_scan.py[\s\S]*"
+              r"in step 3 of Scan\{inner\}, .*\n  in step 1 of Scan\{outer\}")]
+    for out, values, kind, text in cases:
+        for linker in LINKERS:
+            with symtensor.config.change_flags(linker=linker):
+                f = symtensor.function([x, k], out, on_unused_input="ignore")
+            with pytest.raises(kind, match=text):
+                f(*values)
+            assert f(values[0], np.zeros(2, int)).shape[0] == 2  # the next call is as good as the first
+    with pytest.raises(ValueError, match="the number of steps") as caught:
+        symtensor.function([k], scan(lambda h: h + 1, None, T.zeros(2), n_steps=k[0])[0])(np.array([-1]))
+    assert "in step" not in str(caught.value)
+
+
+def test_gradients_run_the_loop_once():
+    x, w = T.dmatrix(), T.dmatrix()
+    h, _ = scan(lambda row, h: T.tanh(T.nnet.sigmoid(T.dot(h, w)) + row), x, T.zeros(3))
+    f = symtensor.function([x, w], [h[-1].sum(), *symtensor.grad(h[-1].sum(), [x, w])])
+    assert sum(isinstance(node.op, Loop) for node in f.maker.fgraph.order) == 2  # forth and back
+
+
+@pytest.mark.parametrize("kind", ["extension", "ctypes"])
+def test_programs_report_the_steps(kind, monkeypatch):
+    x, k = T.dvector("x"), T.lvector("k")
+    picked, _ = scan(lambda i: scan(lambda j: x[i + j], k)[0], k, name="pick")
+    host, _ = scan(lambda i: T.switch(i > 3, Picky()(x * i), x), k, name="sum")
+    codes = [symtensor.function([x, k], out).maker.compiled.code for out in (picked, host)]
+    if kind == "ctypes":
+        monkeypatch.setattr(execute, "Program", execute_ctypes.Program)
+    with pytest.raises(execute.ProgramFailure) as caught:
+        execute.load(codes[0]).run([V[:4], np.arange(4)])
+    assert [*caught.value.values[9::2]] == [1, 3]
+    with pytest.raises(ValueError, match=r"too much[\s\S]*\n  in step 1 of Scan\{sum\}, made at"):
+        execute.load(codes[1]).run([V[:4], np.array([0, 9])])
+
+
+def test_errors_in_branches_and_gradients_tell_the_step():
+    x, k = T.dvector("x"), T.lvector("k")
+    out, _ = scan(lambda i, h: symtensor.ifelse(i > 2, x[i] * h, h * x[0]), k, T.ones(()), name="either")
+    for linker in LINKERS:
+        with symtensor.config.change_flags(linker=linker):
+            f = symtensor.function([x, k], symtensor.grad(out[-1], x))
+        np.testing.assert_allclose(f(V[:3], np.array([0, 1])), [2 * V[0], 0, 0])
+        with pytest.raises(IndexError, match=r"index 3[\s\S]*in step 2 of Scan\{either\}"):
+            f(V[:3], np.array([0, 1, 3]))
+
+
+def test_what_does_not_change_in_a_branch():
+    check_derivatives(lambda s, y: scan(lambda a, h: symtensor.ifelse(a > 1, T.exp(y).sum() * h, h * a), s, 1.0)[0],
+                      V, V[:3])
