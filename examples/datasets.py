@@ -81,3 +81,59 @@ def _sklearn_digits() -> Digits:
     order = np.random.default_rng(0).permutation(len(bunch.target))
     x, y = (bunch.data[order] / 16).astype("float32"), bunch.target[order].astype("int32")
     return Digits("scikit-learn digits", x[:1500], y[:1500], x[1500:], y[1500:], 8)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Texts as rows of symbol numbers, and the symbols by number."""
+
+    name: str
+    symbols: list[str]
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+def load_shakespeare(file: str | None = None) -> Text:
+    """Tiny Shakespeare, character by character, from ``file``, ``$SYMTENSOR_DATA`` or ``../shared/data``: nine tenths
+    to train, the rest for validation and test. Any other text file will do as well."""
+    text = _read_text(Path(file) if file else _found("tiny-shakespeare", "tiny-shakespeare.txt"))
+    symbols = sorted(set(text))
+    number = {symbol: k for k, symbol in enumerate(symbols)}
+    ids = np.array([number[symbol] for symbol in text], "int32")
+    a, b = len(ids) * 18 // 20, len(ids) * 19 // 20
+    return Text(Path(file).name if file else "Tiny Shakespeare", symbols, ids[:a], ids[a:b], ids[b:])
+
+
+def load_treebank(folder: str | None = None) -> Text:
+    """The Penn Treebank words (Mikolov's files) from ``folder``, ``$SYMTENSOR_DATA`` or ``../shared/data``; each line
+    ends with ``<eos>``."""
+    parts = []
+    for stem in ("train", "valid", "test"):
+        name = f"ptb.{stem}.txt"
+        path = _text_file(Path(folder), name) if folder else _found("ptb", name)
+        if path is None:
+            raise SystemExit(f"no {name}[.gz] in {folder}: name a folder that holds ptb.train.txt, ptb.valid.txt and "
+                             "ptb.test.txt")
+        parts.append(" <eos> ".join([*_read_text(path).rstrip("\n").split("\n"), ""]).split())
+    symbols = sorted(set().union(*parts))
+    number = {word: k for k, word in enumerate(symbols)}
+    return Text("Penn Treebank", symbols, *(np.array([number[word] for word in part], "int32") for part in parts))
+
+
+def _text_file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
+
+
+def _found(folder: str, name: str) -> Path:
+    for place in filter(None, (os.environ.get("SYMTENSOR_DATA"), str(HERE.parent.parent / "shared/data"))):
+        for path in (Path(place), Path(place) / folder):
+            found = _text_file(path, name)
+            if found is not None:
+                return found
+    raise SystemExit(f"{name}[.gz] not found: set SYMTENSOR_DATA to the folder that holds {folder}/, or use --data")
+
+
+def _read_text(path: Path) -> str:
+    raw = path.read_bytes()
+    return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")

@@ -48,6 +48,8 @@ _HOMES = {
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
     "shared": "compile.shared", "clone": "compile.cloning", "explain": "compile.explain", "doctor": "link.doctor",
+    "loop": "ops.carry", "scan": "ops.scan", "map": "ops.scan", "reduce": "ops.scan",
+    "foldl": "ops.scan", "foldr": "ops.scan", "scan_checkpoints": "ops.checkpoints",
     "as_op": "ops.host", "dot": "ops.blas", "sparse_grad": "sparse.basic",
     "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }
@@ -58,7 +60,7 @@ _GRADIENTS = ("grad", "Lop", "Rop", "jacobian", "hessian", "verify_grad", "grad_
               "consider_constant", "DisconnectedType", "subgraph_grad", "undefined_grad")
 _HOMES.update(dict.fromkeys(_GRADIENTS, "autodiff"))
 _ROOMS = {"tensor": "tensor", "sandbox": "sandbox", "sparse": "sparse", "typed_list": "typed_list",
-          "printing": "printing", "gradient": "gradient"}
+          "printing": "printing", "gradient": "gradient", "ifelse": "ifelse", "scan_module": "scan_module"}
 
 __all__ = ["config", *_HOMES, *_ROOMS]
 

@@ -25,6 +25,8 @@ FLOORS = {
     "sparse": 5,
     "typed_list": 5,
     "gradient": 5,
+    "ifelse": 5,
+    "scan_module": 5,
     "sandbox": 6,
     "compat": 7,
     "__init__": 8,

@@ -1,5 +1,6 @@
 """Derivatives: graph to graph, reverse and forward mode (the names of ``theano.gradient``)."""
 
+from symtensor.autodiff import loops as _loops  # noqa: F401  (loops are differentiated)
 from symtensor.autodiff.checks import format_as
 from symtensor.autodiff.forward import Rop
 from symtensor.autodiff.gradient import Lop, grad, hessian_vector_product, subgraph_grad

@@ -8,7 +8,6 @@ from typing import Any
 from symtensor.autodiff.checks import check_stop, check_wrt, format_as, refuse_null, settle
 from symtensor.autodiff.gradient import grad
 from symtensor.autodiff.reverse import carries_gradient, pullback
-from symtensor.autodiff.rows import map_rows
 from symtensor.config import config
 from symtensor.graph.types import TensorType, is_complex
 from symtensor.graph.variable import Variable
@@ -58,6 +57,7 @@ def jacobian(
     from symtensor.ops.create import arange
     from symtensor.ops.elementwise import cast
     from symtensor.ops.elementwise_compare import eq
+    from symtensor.ops.loop_build import build_loop
     from symtensor.ops.shape import shape_of
 
     (length,) = shape_of(expression)
@@ -69,7 +69,8 @@ def jacobian(
     for variable, term in zip(targets, found, strict=True):
         refuse_null("jacobian", variable, term)
         rows.append(settle("jacobian", variable, term, expression, disconnected_inputs, "zero"))
-    return format_as(isinstance(wrt, list), isinstance(wrt, tuple), map_rows(length, index, rows, targets))
+    stacked = build_loop(length, [(index, arange(length))], [], rows, name="jacobian").rows
+    return format_as(isinstance(wrt, list), isinstance(wrt, tuple), stacked)
 
 
 def hessian(

@@ -9,9 +9,9 @@ import numpy as np
 
 from symtensor.autodiff.gradient import Lop
 from symtensor.autodiff.numeric import TOLERANCE, numeric_grad
-from symtensor.autodiff.rows import run_nodes, value_of
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.op import compilers
+from symtensor.graph.run import run_nodes, value_of
 from symtensor.graph.types import TensorType, is_complex
 from symtensor.graph.variable import Variable
 from symtensor.graph.walk import toposort

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-__all__ = ["Origin", "describe_origin", "made_at", "user_origin"]
+__all__ = ["Origin", "add_to_trail", "describe_origin", "describe_step", "made_at", "trail", "user_origin"]
 
 Origin: TypeAlias = tuple[CodeType, int] | None
 
@@ -58,3 +58,20 @@ def describe_origin(origin: Origin) -> str:
         return ""
     code, line = origin
     return f"{code.co_filename}:{line} in {code.co_name}"
+
+
+def describe_step(step: int, loop: Any, origin: Origin) -> str:
+    """The line of a message that says in which step of a loop something failed."""
+    place = describe_origin(origin)
+    return f"  in step {step} of {loop}" + (f", made at {place}" if place else "")
+
+
+def add_to_trail(error: Exception, step: int, node: Any, inputs: Sequence[Any]) -> None:
+    """Note on an exception that ``node``, with these inputs, failed in this step of a loop around it."""
+    error._trail = (*trail(error), (step, node, inputs))  # type: ignore[attr-defined]
+
+
+def trail(error: Exception) -> tuple[tuple[int, Any, Sequence[Any]], ...]:
+    """The steps and nodes noted on an exception, innermost first."""
+    found: tuple[tuple[int, Any, Sequence[Any]], ...] = getattr(error, "_trail", ())
+    return found

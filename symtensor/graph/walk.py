@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from symtensor.graph.variable import Apply, Variable
@@ -10,10 +10,12 @@ from symtensor.graph.variable import Apply, Variable
 __all__ = ["ancestors", "clone_replace", "depends_on", "graph_inputs", "toposort", "variables_of"]
 
 
-def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] | Container[Variable] = ()) -> list[Apply]:
+def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] | Container[Variable] = (),
+             needs: Callable[[Apply], Iterable[Variable]] = lambda node: node.inputs) -> list[Apply]:
     """The nodes that ``outputs`` need, each after the makers of its inputs; walks do not pass variables in ``stop``.
 
-    Deterministic: depth first, inputs from left to right.
+    Deterministic: depth first, inputs from left to right. ``needs`` says what must come before a node, where that is
+    more than its inputs.
     """
     barrier: Container[Variable] = stop if isinstance(stop, Mapping) or not isinstance(stop, Iterable) else set(stop)
     done: set[Apply] = set()
@@ -21,7 +23,7 @@ def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] | Container[V
     for output in outputs:
         if output.owner is None or output in barrier or output.owner in done:
             continue
-        stack: list[tuple[Apply, Iterator[Variable]]] = [(output.owner, iter(output.owner.inputs))]
+        stack: list[tuple[Apply, Iterator[Variable]]] = [(output.owner, iter(needs(output.owner)))]
         done.add(output.owner)
         while stack:
             node, rest = stack[-1]
@@ -29,7 +31,7 @@ def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] | Container[V
                 owner = variable.owner
                 if owner is not None and owner not in done and variable not in barrier:
                     done.add(owner)
-                    stack.append((owner, iter(owner.inputs)))
+                    stack.append((owner, iter(needs(owner))))
                     break
             else:
                 order.append(node)

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from symtensor.graph.variable import Apply, Variable
+from symtensor.link.branches import Branches, choose
 from symtensor.link.expressions import Scalars
-from symtensor.link.functions import Driver, indented
+from symtensor.link.functions import Driver, Names, indented
 from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
 from symtensor.link.nests import CHUNKS
-from symtensor.link.program import Array, Program, Step, scalar_program
+from symtensor.link.nodes import scalar_program
+from symtensor.link.program import Array, Program, Step
+from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
 from symtensor.link.storage import Storage
 from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
@@ -46,29 +49,37 @@ class Emitter:
         scalars = Scalars(program, self.driver)
         self.scalar = scalars.text
         self.storage = Storage(program, plan, self.driver, scalars)
-        self.selected: dict[tuple[Product, Product], Product] = {}
-        self.checked: set[tuple[Product, Product]] = set()
+        self.selected: dict[tuple[Product, Product], Product] = Names(self.driver)  # type: ignore[assignment]
+        self.checked: dict[tuple[Product, Product], str] = Names(self.driver)
         self.hosts: list[Apply] = []
+        self.counters: list[tuple[str, int]] = []  # of loops in which the call may end, outer ones first
 
     def emit(self) -> tuple[str, str]:
         """File-level text, and the body of the driver."""
         self._guards()
         for step in self.plan.steps:
-            if step.node is not None:
+            if step.node is not None and not step.path:
                 self._checks(step, early=True)
                 self._reduction_checks(step, early=True)
         with self.driver.inside("memory"):
             self.storage.reserve()
         self.driver.section = "steps"
+        branches = Branches(self)
         for at, step in enumerate(self.plan.steps):
+            branches.enter(step)
             if step.node is not None:
+                if step.path:
+                    self._checks(step, early=True)
+                    self._reduction_checks(step, early=True)
                 self._checks(step, early=False)
                 self._reduction_checks(step, early=False)
             for array in step.writes:
                 self.storage.take_late(array)
             getattr(self, f"_{step.kind}")(step)
             for number in self.plan.releases.get(at, ()):
-                self.driver.add([f"rt->release(held[{number}]); held[{number}] = NULL;"])
+                self.driver.add([f"{f'if (held[{number}] != NULL) ' if self.program.paths else ''}"
+                                 f"rt->release(held[{number}]); held[{number}] = NULL;"])
+        branches.close()
         return self._file_level(), self._main()
 
     # -- checks -------------------------------------------------------------------------------------------------------
@@ -82,7 +93,7 @@ class Emitter:
             if guard.left is guard.right:
                 continue
             left, right = self.scalar(guard.left), self.scalar(guard.right)
-            if guard.optional:
+            if guard.optional or self.program.paths:  # the branch that needs it may not be taken
                 self.driver.add([f"if ({left} != {right}) return ST_GENERAL;"])
                 continue
             number = self.program.note_guard(guard.op, guard.origin)
@@ -96,7 +107,7 @@ class Emitter:
         for ok, code, values in self.program.checks(step.node):
             if self.program.is_early(ok) != early:
                 continue
-            with self.driver.inside("early" if early else self.driver.section):
+            with self.driver.inside("early" if early and not step.path else self.driver.section):
                 texts = [self.scalar(value) for value in values[:8]]
                 self.driver.add([f"if (!{self.scalar(ok)}) {self.fail(code, step.info, texts)}"])
 
@@ -116,7 +127,7 @@ class Emitter:
             known = self.program.product_is_early(gone) and self.program.product_is_early(kept)
             if gone.static or known != early:
                 continue
-            with self.driver.inside("early" if early else "steps"):
+            with self.driver.inside("early" if early and not step.path else "steps"):
                 test = f"{self.driver.product(gone)} == 0"
                 if kept != ONE:
                     test = f"({test}) && {self.driver.product(kept)} != 0"
@@ -163,7 +174,7 @@ class Emitter:
         if node is None:
             (source,), (made,) = step.reads, step.writes
             copy = ScalarProgram((source.dtype,), (), ((0, None),))
-            emit_loops(self.driver, copy, sizes, [self._operand(step, source, dims)],
+            emit_loops(self.driver, copy, sizes, [self.operand(step, source, dims)],
                        [LoopTarget(made.dtype, self.storage.pointer(made))])
             return
         operands = []
@@ -172,14 +183,13 @@ class Emitter:
             if array is None:
                 operands.append(LoopOperand(variable.type.dtype, value=self.scalar(variable)))
             else:
-                operands.append(self._operand(step, array, dims))
+                operands.append(self.operand(step, array, dims))
         targets = []
         for k, output in enumerate(node.outputs):
             dtype = output.type.dtype
             array = self.program.array(output)
             if array is None:
-                name = self.driver.fresh("s")
-                self.driver.add([f"{C_TYPES[dtype]} {name};"])
+                name = self.driver.declare(C_TYPES[dtype], "s")
                 self.driver.names[output] = name
                 targets.append(LoopTarget(dtype, lvalue=name))
             else:
@@ -197,7 +207,7 @@ class Emitter:
             if array is not None and array.root is root:
                 operand.overwritten_by = output
 
-    def _operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
+    def operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
         if array.root.kind == "scalar" and array.root.local is not None:
             return LoopOperand(array.dtype, value=self.scalar(array.root.local))
         symbols = self.program.symbols
@@ -217,8 +227,8 @@ class Emitter:
         key = (self.program.symbols.of(own), self.program.symbols.of(dim))
         if key in self.checked:
             return
-        self.checked.add(key)
-        early = self.program.is_early(own) and self.program.is_early(dim)
+        self.checked[key] = ""
+        early = not step.path and self.program.is_early(own) and self.program.is_early(dim)
         with self.driver.inside("early" if early else self.driver.section):
             mine, loop = self.scalar(own), self.scalar(dim)
             self.driver.add([f"if ({mine} != {loop} && {mine} != 1) "
@@ -242,8 +252,7 @@ class Emitter:
         inputs = [self._kernel_operand(v, k in shared) for k, v in enumerate(node.inputs)]
         for output in node.outputs:
             if not output.type.ndim:
-                name = self.driver.fresh("s")
-                self.driver.add([f"{C_TYPES[output.type.dtype]} {name};"])
+                name = self.driver.declare(C_TYPES[output.type.dtype], "s")
                 self.driver.names[output] = name
         outputs = [self._kernel_operand(v, over[k] is not None) for k, v in enumerate(node.outputs)]
         size = self.scalar(self.program.infer.simplify(kernel.size)) if kernel.size is not None else None
@@ -303,18 +312,21 @@ class Emitter:
 
     def _copy(self, step: Step) -> None:
         (array,), k = step.reads, step.output
-        ctype = C_TYPES[array.dtype]
-        elements = self.program.symbols.size(array.dims)
         if not self.storage.dims_are_early(array.dims):
             self.storage.take_output(k, array.dtype, array.dims)
-        if array.contiguous:
-            size = self.driver.product(self.program.symbols.multiply(Product(np.dtype(array.dtype).itemsize), elements))
-            self.driver.add([f"memcpy(out[{k}].data, {self.storage.pointer(array)}, (size_t)({size}));"])
-            return
-        copy = ScalarProgram((array.dtype,), (), ((0, None),))
-        target = self.driver.local(f"{ctype} *", f"({ctype} *)out[{k}].data", "p")
-        emit_loops(self.driver, copy, [self.program.symbols.of(dim) for dim in array.dims],
-                   [self._operand(step, array, array.dims)], [LoopTarget(array.dtype, target)])
+        copy_array(self, step, array, f"out[{k}].data")
+
+    def _choose(self, step: Step) -> None:
+        choose(self, step)
+
+    def _repeat(self, step: Step) -> None:
+        begin_loop(self, step)
+
+    def _again(self, step: Step) -> None:
+        end_loop(self, step)
+
+    def _put(self, step: Step) -> None:
+        put(self, step)
 
     def _store(self, step: Step) -> None:
         if step.source is None:
@@ -340,9 +352,11 @@ class Emitter:
             *([f"void *held[{held}] = {{0}};"] if held else []),
             *(SHARED[kind].format(count) for kind, count in sorted(self.driver.shared.items())),
             "call->error.code = 0;",
+            *(f"int64_t {counter} = -1;" for counter, _ in self.counters),
             *(f"out[{k}].data = NULL;" for k in range(count)),
             *(["(void)in;"]), *sections["early"], *sections["memory"], *sections["steps"],
             "done:",
+            *(f"if (status != ST_OK) st_in_step(call, {info}, {counter});" for counter, info in self.counters),
             *([f"for (int k = 0; k < {held}; k++) if (held[k] != NULL) rt->release(held[k]);"] if held else []),
         ]
         if owned:

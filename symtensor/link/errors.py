@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.graph.trace import describe_origin
+from symtensor.graph.trace import describe_origin, describe_step, trail
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Variable
 
@@ -39,7 +39,12 @@ def run_time_error(error: Exception, node: Apply, inputs: Sequence[Any] = ()) ->
     """
     if getattr(error, "_context", None) is _AlreadyExplained:
         return error
-    context = describe_node(node, inputs)
+    steps = trail(error)
+    nodes = [inner for _, inner, _ in steps] + [node]
+    lines = [describe_node(nodes[0], steps[0][2] if steps else inputs)]
+    lines += [describe_step(step, loop.op, loop.origin) for (step, _, _), loop in
+              zip(steps, nodes[1:], strict=True)]
+    context = "\n".join(lines)
     first = str(error).rstrip() or type(error).__name__
     explained = _same_class(error, f"{first}\n{context}")
     if explained is None:

@@ -15,11 +15,12 @@ import numpy as np
 
 from symtensor.graph.lock import Lock
 from symtensor.link import cache, toolchain
+from symtensor.link.failures import add_text, step_lines
 
 __all__ = ["Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runtime"]
 
 Array = np.ndarray[Any, Any]
-_MAX_NDIM, _ERROR_VALUES = 32, 8
+_MAX_NDIM, _ERROR_VALUES, _STEPS = 32, 8, 4
 _OK, _FAILED, _GENERAL, _PYTHON, _MEMORY = range(5)
 _PAGES = ("support", "memory", "gemm", "gemv", "blocked", "linalg")
 
@@ -30,6 +31,11 @@ class ProgramFailure(Exception):
     def __init__(self, code: int, node: int, values: tuple[int, ...]) -> None:
         super().__init__(f"code {code}, node {node}, values {values}")
         self.code, self.node, self.values = code, node, values
+
+    @staticmethod
+    def in_steps(error: BaseException, code: Any, values: Sequence[int]) -> None:
+        """Let the exception of a host call say in which steps of which loops it was."""
+        add_text(error, step_lines(values[_ERROR_VALUES:], code))
 
 
 class NeedsGeneral(Exception):
@@ -56,6 +62,10 @@ class _Error(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int32), ("node", ctypes.c_int32), ("values", ctypes.c_int64 * _ERROR_VALUES)]
 
 
+class _Steps(ctypes.Structure):
+    _fields_ = [("count", ctypes.c_int64), ("node", ctypes.c_int64 * _STEPS), ("step", ctypes.c_int64 * _STEPS)]
+
+
 _HostCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctypes.POINTER(_Value),
                              ctypes.POINTER(_Value))
 
@@ -63,7 +73,12 @@ _HostCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctyp
 class _Frame(ctypes.Structure):
     _fields_ = [("rt", ctypes.c_void_p), ("inputs", ctypes.c_void_p), ("outputs", ctypes.c_void_p),
                 ("error", _Error), ("host", ctypes.c_void_p), ("host_call", _HostCall), ("arena", ctypes.c_void_p),
-                ("arenas", ctypes.c_void_p)]
+                ("steps", _Steps), ("arenas", ctypes.c_void_p)]
+
+    def values(self) -> tuple[int, ...]:
+        """Those of the error, then a node and the number of its step for each loop."""
+        steps = self.steps
+        return (*self.error.values, *(n for k in range(steps.count) for n in (steps.node[k], steps.step[k])))
 
 
 class _Runtime:
@@ -195,12 +210,14 @@ class _Running:
         if status == _OK:
             return results
         if status == _FAILED:
-            raise ProgramFailure(frame.error.code, frame.error.node, tuple(frame.error.values))
+            raise ProgramFailure(frame.error.code, frame.error.node, frame.values())
         if status == _GENERAL:
             raise NeedsGeneral
         if status == _MEMORY:
             raise MemoryError("no memory for the temporaries and results of the call; f.memory_plan(shapes) tells how "
                               "much it needs")
+        if self.error is not None and frame.steps.count:
+            ProgramFailure.in_steps(self.error, program.code, frame.values())
         raise self.error or SystemError(f"the program returned the unknown status {status}")
 
     def _collect(self, outputs: Any, status: int) -> list[Array]:

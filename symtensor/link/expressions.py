@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.link.functions import Driver
-from symtensor.link.program import Program, is_scalar_code, scalar_program
+from symtensor.link.nodes import is_scalar_code, scalar_program
+from symtensor.link.program import Program
 from symtensor.link.scalars import elementwise_text, literal, program_text
 from symtensor.ops.elemwise import C_TYPES, Elemwise
 from symtensor.ops.fused import Fused
@@ -87,8 +88,7 @@ class Scalars:
         program = scalar_program(node)
         values = {k: self.driver.names[v] for k, v in enumerate(node.inputs)}
         for output in node.outputs:
-            name = self.driver.fresh("s")
-            self.driver.add([f"{C_TYPES[output.type.dtype]} {name};"])
+            name = self.driver.declare(C_TYPES[output.type.dtype], "s")
             self.driver.names[output] = name
         lines = program_text(program, values, range(len(program.inputs) + len(program.steps)))
         stores = [f"{self.driver.names[output]} = {values[number]};"

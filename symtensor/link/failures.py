@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from symtensor.graph.trace import describe_origin
+from symtensor.graph.trace import describe_origin, describe_step
 
-__all__ = ["CODES", "make_exception", "with_place"]
+__all__ = ["CODES", "add_text", "make_exception", "step_lines", "with_place"]
 
 CODES = {"ST_SHAPE": 1, "ST_INDEX": 2, "ST_EMPTY": 3, "ST_VALUE": 4, "ST_RANK": 5, "ST_SIZE": 6}
 """ST_SHAPE axis, a, b: two dimensions do not fit. ST_INDEX index, axis, size. ST_EMPTY axis: an empty reduction
 without identity. ST_VALUE: the op words it. ST_RANK have, want: an op returned an array of another rank. ST_SIZE
 axis, size: a negative dimension."""
 
+_VALUES = 8
 _NAMES = {number: name for name, number in CODES.items()}
 
 
@@ -22,7 +23,7 @@ def make_exception(code: int, node: int, values: Sequence[int], program: Any) ->
 
     Parameters
     ----------
-    code, node, values : the fields of ``st_error``.
+    code, node, values : the fields of ``st_error``; behind its 8 values a node and a step for each loop around.
     program : the `NativeCode` that ran; its table of nodes tells op and origin.
 
     An op may word its own failures: ``failure(node, code, values) -> Exception | None`` gets the code's name.
@@ -33,10 +34,12 @@ def make_exception(code: int, node: int, values: Sequence[int], program: Any) ->
     error: Exception | None = None
     hook = getattr(entry.node.op, "failure", None) if entry is not None and entry.node is not None else None
     if hook is not None and entry is not None:
-        error = hook(entry.node, name, list(values))
+        error = hook(entry.node, name, list(values[:_VALUES]))
     if error is None:
         error = _default(name, entry.op if entry is not None else "a node", values, entry)
-    return with_place(error, entry.origin if entry is not None else None)
+    error = with_place(error, entry.origin if entry is not None else None)
+    add_text(error, step_lines(values[_VALUES:], program))
+    return error
 
 
 def _default(name: str, op: str, v: Sequence[int], entry: Any) -> Exception:
@@ -65,3 +68,20 @@ def with_place(error: Exception, origin: Any) -> Exception:
         return error
     error.args = (f"{error.args[0]}\nmade at {place}", *error.args[1:])
     return error
+
+
+def step_lines(loops: Sequence[int], program: Any) -> str:
+    """In which steps a failure was, innermost first: of pairs of a node and the number of its step."""
+    pairs = [(step, program.nodes[node]) for node, step in zip(loops[::2], loops[1::2], strict=True)]
+    return "\n".join(describe_step(step, entry.op, entry.origin) for step, entry in reversed(pairs))
+
+
+def add_text(error: BaseException, text: str) -> None:
+    """More lines at the end of a message; as a note where the class words its messages itself."""
+    if not text:
+        return
+    before = str(error)
+    if error.args and error.args[0] == before:
+        error.args = (f"{before}\n{text}", *error.args[1:])
+    if str(error) == before:
+        error.add_note(text)

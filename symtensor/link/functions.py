@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,20 @@ from symtensor.graph.variable import Variable
 from symtensor.link.layout import Product, Symbols, Text
 from symtensor.ops.elemwise import C_TYPES
 
-__all__ = ["Driver", "Function"]
+__all__ = ["Driver", "Function", "Names"]
+
+
+class Names(dict[Any, str]):
+    """Names by what they stand for. Those made in the body of a loop are forgotten at its end."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    def __setitem__(self, key: Any, name: str) -> None:
+        if self.driver.scopes and self.driver.section == "steps" and key not in self:
+            self.driver.scopes[-1].append((self, key))
+        super().__setitem__(key, name)
 
 
 class Driver:
@@ -23,10 +36,12 @@ class Driver:
         self.symbols = symbols
         self.sections: dict[str, list[str]] = {"early": [], "memory": [], "steps": []}
         self.section = "early"
-        self.names: dict[Variable, str] = {}
+        self.scopes: list[list[tuple[dict[Any, Any], Any]]] = []
+        self.names: dict[Variable, str] = Names(self)
         self.supports: dict[str, None] = {}
         self.functions: dict[str, str] = {}
         self.shared: dict[str, int] = {}
+        self.branches = 0  # how many are open
         self._count: dict[str, int] = {}
         self.scalar: Any = None  # the text of a scalar variable; the emitter puts its function here
 
@@ -43,6 +58,19 @@ class Driver:
         finally:
             self.section = before
 
+    def push(self) -> None:
+        """Enter the body of a loop."""
+        self.scopes.append([])
+
+    def pop(self, keep: Callable[[Any], bool] = lambda key: False) -> None:
+        """Leave it: what was named there is not known outside, but for what is to be kept."""
+        for table, key in self.scopes.pop():
+            if keep(key):
+                if self.scopes:
+                    self.scopes[-1].append((table, key))
+            else:
+                table.pop(key, None)
+
     def fresh(self, letter: str) -> str:
         """A new name."""
         number = self._count.get(letter, 0)
@@ -50,11 +78,24 @@ class Driver:
         return f"{letter}{number}"
 
     def local(self, ctype: str, value: str, letter: str = "t", const: bool = True) -> str:
-        """A new local variable of the driver."""
+        """A new local variable of the driver. In a branch it is declared before, for what else the branch holds."""
+        if self.branches and self.section == "steps":
+            name = self.declare(ctype, letter)
+            self.add([f"{name} = {value};"])
+            return name
         name = self.fresh(letter)
         if const:
             ctype = f"{ctype}const" if ctype.endswith("*") else f"const {ctype}"
         self.add([f"{ctype} {name} = {value};"])
+        return name
+
+    def declare(self, ctype: str, letter: str) -> str:
+        """A new variable to be set by later statements; where a branch is open, one of the whole program."""
+        name = self.fresh(letter)
+        if self.branches and self.section == "steps":
+            self.sections["memory"].append(f"{ctype} {name} = 0;")
+        else:
+            self.add([f"{ctype} {name};"])
         return name
 
     def scratch(self, kind: str, number: int) -> str:

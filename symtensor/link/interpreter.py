@@ -13,8 +13,8 @@ import numpy as np
 
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.variable import Apply, Constant, Variable
-from symtensor.graph.walk import toposort
 from symtensor.link.errors import checked_output, run_time_error
+from symtensor.ops.branch import Path, schedule
 
 __all__ = ["Interpreter", "NodeTimer", "fresh_results", "perform_checked"]
 
@@ -34,6 +34,7 @@ class _Step:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     dead: tuple[int, ...]
+    path: tuple[tuple[int, bool], ...] = ()  # the values of conditions under which the node runs
 
 
 class Interpreter:
@@ -55,7 +56,7 @@ class Interpreter:
         self.graph = graph
         self.borrow = tuple(borrow) or (False,) * len(graph.outputs)
         roots = [*graph.outputs, *(dim for guard in graph.guards for dim in (guard.left, guard.right))]
-        order = toposort(roots, graph.inputs)
+        order, found = schedule(roots, graph.inputs)
         slots: dict[Variable, int] = {}
         for (
             variable
@@ -72,18 +73,19 @@ class Interpreter:
                 slots[output] = len(slots)
         self._size = len(slots)
         self._roots = tuple(slots[root] for root in roots)
-        self._steps = self._schedule(order, slots)
+        self._steps = self._schedule(order, slots, found)
 
-    def _schedule(self, order: Sequence[Apply], slots: dict[Variable, int]) -> list[_Step]:
+    def _schedule(self, order: Sequence[Apply], slots: dict[Variable, int], found: dict[Apply, Path]) -> list[_Step]:
         kept = set(self._roots) | {slot for slot, _ in self._constants}
-        last = {slots[v]: at for at, node in enumerate(order) for v in (*node.outputs, *node.inputs)}
+        last = {slots[v]: at for at, node in enumerate(order)
+                for v in (*node.outputs, *node.inputs, *(v for v, _ in found.get(node, ())))}
         dead: dict[int, list[int]] = {}
         for slot, at in last.items():
             if slot not in kept:
                 dead.setdefault(at, []).append(slot)
         return [
             _Step(node, tuple(slots[v] for v in node.inputs), tuple(slots[v] for v in node.outputs),
-                  tuple(dead.get(at, ())))
+                  tuple(dead.get(at, ())), tuple((slots[v], side) for v, side in found.get(node, ())))
             for at, node in enumerate(order)
         ]
 
@@ -94,6 +96,8 @@ class Interpreter:
         for slot, value in self._constants:
             values[slot] = value
         for step in self._steps:
+            if step.path and not all(bool(values[slot]) is side for slot, side in step.path):
+                continue
             arguments = [values[slot] for slot in step.inputs]
             began = perf_counter() if timer is not None else 0.0
             try:

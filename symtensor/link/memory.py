@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from symtensor.graph.variable import Variable
+from symtensor.link.bodies import flatten
 from symtensor.link.layout import ZERO, Product
-from symtensor.link.program import Array, Program, Step, scalar_program
+from symtensor.link.nodes import scalar_program
+from symtensor.link.program import Array, Program, Step
 from symtensor.ops.shape import Shape_i
 
 __all__ = ["Plan", "plan_memory"]
@@ -53,7 +55,7 @@ def plan_memory(program: Program) -> Plan:
     order = _Order(program, plan)
     for output, source in program.updates.items():
         order.update_in_place(output, source)
-    plan.steps = order.final()
+    plan.steps = flatten(order.final())
     _place_outputs(program, plan)
     _place_before_outputs(program, plan)
     _Liveness(program, plan).run()
@@ -103,7 +105,7 @@ class _Order:
 
     def _needs(self, step: Step) -> set[Step]:
         found = {maker for array in step.reads if (maker := self.maker.get(array)) is not None}
-        variables = list(self.program._needs(step.node)) if step.node is not None else []
+        variables = list(self.program.needs(step.node)) if step.node is not None else []
         if step.source is not None:
             variables.append(step.source)
         for variable in variables:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
@@ -17,18 +15,21 @@ from symtensor.graph.op import Kernel, Op, View
 from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import toposort
+from symtensor.link.bodies import Body, Carry, add_branch, add_loop, knows_rows, make_body
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
-from symtensor.ops.elemwise import Elemwise
-from symtensor.ops.fused import Fused, ScalarProgram
-from symtensor.ops.fused import Step as ScalarStep
+from symtensor.link.nodes import is_elementwise, is_scalar_code
+from symtensor.ops.branch import IfElse, Path, paths
+from symtensor.ops.fused import Fused
 from symtensor.ops.infer import ShapeInference
+from symtensor.ops.loop import Loop
 from symtensor.ops.reduction import Reduction
 from symtensor.ops.shape import Shape_i
 
 Check = tuple[Variable, str, tuple[Variable, ...]]
 
 _INT64 = TensorType("int64", ())
-__all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step", "scalar_program"]
+__all__ = ["Array", "CannotEmit", "NodeInfo", "Program", "Step"]
 
 
 class CannotEmit(SymtensorError):
@@ -78,8 +79,9 @@ class Array:
 
 @dataclass(eq=False)
 class Step:
-    """One step: "scalar" (an inline statement), "view", "loop", "kernel", "host", "copy" (into output memory) or
-    "store" (a scalar into output memory). ``reads`` and ``writes`` are the arrays touched."""
+    """One step: "scalar" (an inline statement), "view", "loop", "kernel", "host", "copy" (into output memory), "store"
+    (a scalar into output memory), "repeat" (a loop over steps: ``body``), "again" (its end) or "put" (into a row of
+    what a loop stacks). ``reads`` and ``writes`` are the arrays touched."""
 
     kind: str
     node: Apply | None
@@ -90,20 +92,14 @@ class Step:
     output: int = -1
     source: Variable | None = None
     fallible: bool = False
-
-
-def scalar_program(node: Apply) -> ScalarProgram:
-    """The scalar program of an elementwise, fused or reduction node."""
-    if isinstance(node.op, Fused):
-        return node.op.program
-    return _one_step(node.op, tuple(v.type.dtype for v in node.inputs), node.outputs[0].type.dtype)
-
-
-@lru_cache(maxsize=4096)
-def _one_step(op: Any, inputs: tuple[str, ...], output: str) -> ScalarProgram:
-    if isinstance(op, Reduction):
-        return ScalarProgram(inputs, (), ((0, op),))
-    return ScalarProgram(inputs, (ScalarStep(op, tuple(range(len(inputs))), output),), ((len(inputs), None),))
+    body: list[Step] = field(default_factory=list)
+    counter: str = ""
+    scalars: list[tuple[Variable, Array]] = field(default_factory=list)  # rows of vectors that the body reads
+    carries: list[Carry] = field(default_factory=list)
+    loop: Step | None = None
+    counted: str = ""
+    expected: list[Variable] = field(default_factory=list)  # the dimensions that a "put" must find
+    path: Path = ()  # the conditions under which the step runs
 
 
 class Program:
@@ -122,11 +118,18 @@ class Program:
         self._dims: dict[Variable, tuple[Variable, ...]] = {}
         self._early: dict[Variable, bool] = {}
         self._checks: dict[Apply, list[Check]] = {}
+        self._bodies: dict[Apply, Body] = {}
+        self.loops = 0
+        self.copies: dict[tuple[Apply, int, Variable], Array] = {}
         for variable in (*graph.inputs, *graph.outputs):
             self._require_tensor(variable)
-        self.order = list(self._ordered())
+        self.paths: dict[Apply, Path] = {}
+        self.order = self._ordered()
+        self.paths.update(paths(self.order, graph.roots, self.needs))
+        if self.paths:  # conditions before what they decide
+            self.order = self._ordered()
         for node in self.order:
-            self._add(node)
+            self.add(node)
         for k, output in enumerate(graph.outputs):
             self._add_output(k, output)
 
@@ -186,7 +189,8 @@ class Program:
 
     # -- order --------------------------------------------------------------------------------------------------------
 
-    def _needs(self, node: Apply) -> Iterator[Variable]:
+    def needs(self, node: Apply) -> Iterator[Variable]:
+        """What must be there before a node's steps."""
         if isinstance(node.op, Shape_i):
             (target,) = node.outputs
             resolved = self.resolve(target)
@@ -197,31 +201,25 @@ class Program:
             return
         for variable in (*node.inputs, *node.outputs):
             self._require_tensor(variable)
+        yield from (condition for condition, _ in self.paths.get(node, ()))
         yield from node.inputs
+        if isinstance(node.op, Loop) and knows_rows(self, node):
+            yield from self.body(node).needs
         for output in node.outputs:
             for dim in self.dims(output):
                 if dim.owner is None or not (isinstance(dim.owner.op, Shape_i) and dim.owner.inputs[0].owner is node):
                     yield dim
 
-    def _ordered(self) -> Iterator[Apply]:
-        """The nodes needed, dimensions included, each after what it needs. Iterative."""
-        done: set[Apply] = set()
-        for root in self.graph.roots:
-            if root.owner is None or root.owner in done:
-                continue
-            done.add(root.owner)
-            stack = [(root.owner, self._needs(root.owner))]
-            while stack:
-                node, rest = stack[-1]
-                for variable in rest:
-                    owner = variable.owner
-                    if owner is not None and owner not in done and variable not in self.input_number:
-                        done.add(owner)
-                        stack.append((owner, self._needs(owner)))
-                        break
-                else:
-                    stack.pop()
-                    yield node
+    def _ordered(self) -> list[Apply]:
+        """The nodes needed, dimensions included, each after what it needs."""
+        return toposort(self.graph.roots, self.input_number, self.needs)
+
+    def body(self, node: Apply) -> Body:
+        """The inner graph of a loop node in the variables of the program."""
+        found = self._bodies.get(node)
+        if found is None:
+            found = self._bodies[node] = make_body(self, node)
+        return found
 
     def _require_tensor(self, variable: Variable) -> None:
         if not isinstance(variable.type, TensorType):
@@ -229,34 +227,43 @@ class Program:
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
-    def _add(self, node: Apply) -> None:
+    def add(self, node: Apply) -> None:
+        """Append the steps of a node."""
         if isinstance(node.op, Shape_i):
+            return
+        if isinstance(node.op, IfElse):
+            add_branch(self, node)
+            return
+        if isinstance(node.op, Loop) and knows_rows(self, node):
+            reads = [array for v in node.inputs if (array := self.array(v)) is not None]
+            add_loop(self, node, self.step("repeat", node, reads))
             return
         if is_scalar_code(node) and all(v.type.ndim == 0 for v in node.inputs):
             if not all(self.is_early(output) for output in node.outputs):
-                self._step("scalar", node, [])
+                self.step("scalar", node, [])
             return
         if 0 in node.op.view_map and len(node.outputs) == 1 and self._add_view(node):
             return
         reads = [array for v in node.inputs if (array := self.array(v)) is not None]
         if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
-            self._step("loop", node, reads)
+            self.step("loop", node, reads)
             return
         kernel = node.op.kernel(node)
         if kernel is None:
-            step = self._step("host", node, reads, kind="host")
+            step = self.step("host", node, reads, kind="host")
             step.fallible = True
             for k, bases in node.op.view_map.items():
                 made = self.array(node.outputs[k])
                 if made is not None:
                     made.aliases = [base.root for i in bases if (base := self.array(node.inputs[i])) is not None]
             return
-        step = self._step("kernel", node, reads)
+        step = self.step("kernel", node, reads)
         step.kernel = kernel
         step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
 
-    def _step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
-        step = Step(name, node, self.note(node) if node is not None else -1, reads, [])
+    def step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
+        step = Step(name, node, self.note(node) if node is not None else -1, reads, [],
+                    path=self.paths.get(node, ()) if node is not None else ())
         for output in node.outputs if node is not None else ():
             if output.type.ndim:
                 dims = self.dims(output)
@@ -300,7 +307,8 @@ class Program:
             if output.type.ndim == 0 or any(self.symbols.of(dim) != ONE for dim in dims):
                 return False
             seen = self._new(Array(output.type.dtype, dims, (ZERO,) * len(dims), "scalar", variable=output, local=base))
-            step = Step("view", node, self.note(node), [], [seen], fallible=self.has_late_checks(node))
+            step = Step("view", node, self.note(node), [], [seen], fallible=self.has_late_checks(node),
+                        path=self.paths.get(node, ()))
             self.steps.append(step)
             return True
         view = self._view_of(node, source)
@@ -309,11 +317,12 @@ class Program:
                 return False
             view = View(0, ())
             if not source.contiguous:
-                source = self._contiguous_copy(node, source)
+                source = self.contiguous_copy(node, source)
         offset, strides = self._view_layout(view, dims)
         contiguous = self.symbols.contiguous(dims, strides)
         array = Array(output.type.dtype, dims, strides, "view", contiguous, output, source, offset)
-        step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node))
+        step = Step("view", node, self.note(node), [source], [array], fallible=self.has_late_checks(node),
+                    path=self.paths.get(node, ()))
         if output.type.ndim:
             self._new(array)
         self.steps.append(step)
@@ -335,9 +344,9 @@ class Program:
         offset = Product(view.offset) if isinstance(view.offset, int) else of(view.offset)
         return offset, tuple(Product(s) if isinstance(s, int) else of(s) for s in view.strides)
 
-    def _contiguous_copy(self, node: Apply, source: Array) -> Array:
+    def contiguous_copy(self, node: Apply, source: Array) -> Array:
         copy = Array(source.dtype, source.dims, self.symbols.strides(source.dims), "buffer")
-        step = Step("loop", None, self.note(node), [source], [copy])
+        step = Step("loop", None, self.note(node), [source], [copy], path=self.paths.get(node, ()))
         self.steps.append(step)
         return copy
 
@@ -378,17 +387,3 @@ class Program:
         """The number of a guard in the table."""
         self.nodes.append(NodeInfo(op, origin))
         return len(self.nodes) - 1
-
-
-def is_elementwise(node: Apply) -> bool:
-    """Whether a node is an elementwise function with a C text."""
-    return isinstance(node.op, Elemwise) and node.op.has_c([variable.type.dtype for variable in node.inputs])
-
-
-def is_scalar_code(node: Apply) -> bool:
-    """Whether a node is an inline statement: elementwise on 0-d values."""
-    op = node.op
-    if isinstance(op, Fused):
-        return op.ndim == 0 and all(reduction is None for _, reduction in op.program.outputs)
-    return is_elementwise(node) and node.outputs[0].type.ndim == 0
-

@@ -9,7 +9,7 @@ import numpy as np
 
 from symtensor.graph.variable import Constant, Variable
 from symtensor.link.expressions import Scalars
-from symtensor.link.functions import Driver
+from symtensor.link.functions import Driver, Names
 from symtensor.link.layout import ZERO, Text
 from symtensor.link.memory import Bytes, Plan
 from symtensor.link.program import Array, Program
@@ -31,7 +31,7 @@ class Storage:
         self.scalars = scalars
         self.constant_inputs: list[np.ndarray] = []
         self.static: list[str] = []
-        self._pointers: dict[Array, str] = {}
+        self._pointers: dict[Array, str] = Names(driver)
         self._offsets: list[str] = []
 
     def place(self, array: Array, pointer: str) -> None:

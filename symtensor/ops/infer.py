@@ -72,6 +72,10 @@ class ShapeInference:
             found = self._shapes[variable]
         return tuple([self.simplify(dim) for dim in found])
 
+    def bind(self, variable: Variable, dims: Sequence[Variable]) -> None:
+        """State the dimensions of a variable that is computed elsewhere (a row of an array)."""
+        self._shapes[variable] = tuple(dims)
+
     def simplify(self, scalar: Variable) -> Variable:
         """The interned and simplified equal of an integer scalar (a dimension, a position)."""
         return self._simplifier(scalar)
@@ -193,6 +197,12 @@ class ShapeInference:
         self.guards.append(Guard(a, b, axis, str(node.op), shapes, node.origin, optional=True))
         self._unite(a, b)
         return True
+
+    def require(self, guard: Guard) -> None:
+        """Take the dimensions of a guard for equal."""
+        if self.find(guard.left) is not self.find(guard.right):
+            self.guards.append(guard)
+            self._unite(guard.left, guard.right)
 
     def _unite(self, a: Variable, b: Variable) -> Variable:
         a, b = self.find(a), self.find(b)

@@ -15,15 +15,17 @@ import numpy as np
 
 from symtensor.graph.op import Op
 from symtensor.graph.types import DTYPES
+from symtensor.ops.branch import IfElse
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.ops.fused import Fused
+from symtensor.ops.loop import Loop
 from symtensor.ops.reduction import REDUCTIONS, Reduction
 
 __all__ = ["ASPECTS", "Entry", "entries", "table", "missing"]
 
 ASPECTS = ("perform", "infer_shape", "gradient", "R_op", "native", "doc")
 """What is looked for. ``gradient``: L_op or grad; ``R_op``: its own or derived from the gradient; ``native``: a
-kernel, a view, a spelling with other ops (expand), loops around the C text of records, or that text."""
+kernel, a view, a spelling with other ops (expand), loops around the C text of records, that text, or control flow."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def _of_class(kind: type[Op]) -> Entry:
     native = [name for name in ("kernel", "view", "expand") if getattr(kind, name, None) is not getattr(Op, name, None)]
     if issubclass(kind, (Elemwise, Fused, Reduction)):
         native = ["loops"]
+    if issubclass(kind, (Loop, IfElse)):
+        native = ["control flow"]
     has = {
         "perform": "yes", "infer_shape": "yes" if kind.infer_shape is not None else "",
         "gradient": own[0] if own else "", "R_op": "own" if kind.R_op is not None else "derived" if own else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
@@ -12,10 +13,13 @@ from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
-from symtensor.optimize.fusion import fuse
+from symtensor.optimize.fusion import fuse as fuse_loops
+from symtensor.optimize.loops import fuse_bodies, move_work, optimize_bodies
 from symtensor.optimize.pattern import ASSUMPTIONS, TABLES, Rule
 
 __all__ = ["LEVELS", "PIPELINE", "optimize"]
+
+Pass = Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]
 
 PIPELINE = (
     ("canonicalize", "rules"),  # one spelling for each meaning; constants, shapes
@@ -23,16 +27,18 @@ PIPELINE = (
     ("canonicalize", "rules"),
     ("specialize", "rules"),  # cheaper ops
     ("expand", "rules"),  # composites become their spelling
+    ("loops", "pass"),  # work that needs no loop leaves it
     ("canonicalize", "rules"),
     ("specialize", "rules"),
+    ("bodies", "pass"),  # what loops do in each step, by this same pipeline
     ("fusion", "pass"),  # elementwise chains become loops
 )
 """The steps in order: (name, kind). A rule table may be used in several steps."""
 
 LEVELS: dict[str, tuple[str, ...]] = {
-    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "fusion"),
-    "fast_compile": ("canonicalize", "stabilize", "expand"),
-    "none": ("expand",),
+    "fast_run": ("canonicalize", "stabilize", "specialize", "expand", "loops", "bodies", "fusion"),
+    "fast_compile": ("canonicalize", "stabilize", "expand", "bodies"),
+    "none": ("expand", "bodies"),
 }
 """The steps each level runs."""
 
@@ -106,18 +112,29 @@ def optimize(graph: FunctionGraph, *, level: str = "fast_run", including: Iterab
         inference.run(graph.order)
     facts = Facts(graph, inference)
     guarded = 0
+
+    def inside(body: FunctionGraph, assume: bool, steps: str = level, more: Iterable[str] = (),
+               fuse: bool = False) -> FunctionGraph:
+        return optimize(body, level=steps, including=(*including, *more), excluding=excluding, assume=assume,
+                        fuse=fuse)[0]
+
+    def fusion(graph: FunctionGraph, facts: Facts, log: list[Firing]) -> FunctionGraph:
+        graph = fuse_bodies(graph, facts, partial(inside, steps="none", more=("fusion",), fuse=True))
+        return fuse_loops(graph, facts, log)
+
+    passes: dict[str, Pass] = {
+        "fusion": fusion, "bodies": partial(optimize_bodies, optimize=inside),
+        "loops": partial(move_work, optimize=partial(inside, steps="none", more=("canonicalize", "stabilize"))),
+    }
     rewriters = {step: Rewriter(step, selection.tables[step], facts, log) for step in selection.steps
-                 if step not in _PASSES}
+                 if step not in passes}
     for step in selection.steps:
         graph, guarded = graph.with_guards(inference.guards[guarded:]), len(inference.guards)
         before = graph
-        graph = rewriters[step].run(graph) if step in rewriters else _PASSES[step](graph, facts, log)
+        graph = rewriters[step].run(graph) if step in rewriters else passes[step](graph, facts, log)
         if config.check_pipeline:
             check(step, before, graph)
     return graph.with_guards(inference.guards[guarded:]), log
-
-
-_PASSES: dict[str, Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]] = {"fusion": fuse}
 
 
 def check(step: str, before: FunctionGraph, after: FunctionGraph) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.autodiff.rows import run_nodes, value_of
 from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.run import run_nodes, value_of
 from symtensor.graph.variable import Variable
 from symtensor.graph.walk import toposort
 from symtensor.ops.infer import ShapeInference

@@ -12,10 +12,10 @@ from symtensor import tensor as T
 from symtensor.autodiff.forward import Rop
 from symtensor.autodiff.gradient import grad
 from symtensor.autodiff.jacobians import hessian, jacobian
-from symtensor.autodiff.rows import Rows
 from symtensor.autodiff.stop import undefined_grad
 from symtensor.autodiff.verify import evaluate, verify_grad
 from symtensor.graph.errors import DisconnectedInputError, NullTypeGradError
+from symtensor.ops.loop import Loop
 
 
 @pytest.mark.parametrize("n", [0, 1, 4])
@@ -44,8 +44,8 @@ def test_several_variables_of_any_rank():
 def test_what_does_not_depend_on_the_row_is_outside():
     x = T.dvector("x")
     node = jacobian(T.tanh(x) * x.sum(), x).owner
-    assert isinstance(node.op, Rows)
-    names = [str(inner.op) for inner in node.op._order]
+    assert isinstance(node.op, Loop)
+    names = [str(inner.op) for inner in node.op.order]
     assert "Elemwise{tanh}" not in names
 
 

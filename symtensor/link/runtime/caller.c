@@ -177,17 +177,17 @@ static PyObject *deliver(const Plan *plan, Work *work)
     return list;
 }
 
-static PyObject *fail(Caller *self, const Plan *plan, PyObject *const *args, Work *work, const st_error *error)
+static PyObject *fail(Caller *self, const Plan *plan, PyObject *const *args, Work *work, const Report *report)
 {
     int n = plan->n_args + plan->n_shared;
-    PyObject *arrays = PyList_New(n), *values = program_values(error);
+    PyObject *arrays = PyList_New(n), *values = program_values(report);
     for (int i = 0; arrays && i < n; i++) {
         PyObject *array = as_array(plan, i, args, work);
         if (!array) Py_CLEAR(arrays);
         else PyList_SET_ITEM(arrays, i, array);
     }
-    PyObject *result = arrays && values ? PyObject_CallMethod((PyObject *)self, "_failed", "iiOO", (int)error->code,
-                                                              (int)error->node, values, arrays) : NULL;
+    PyObject *result = arrays && values ? PyObject_CallMethod((PyObject *)self, "_failed", "iiOO", (int)report->error.code,
+                                                              (int)report->error.node, values, arrays) : NULL;
     Py_XDECREF(arrays);
     Py_XDECREF(values);
     return result;
@@ -197,18 +197,18 @@ static PyObject *fail(Caller *self, const Plan *plan, PyObject *const *args, Wor
 static PyObject *run_locked(Caller *self, const Plan *plan, PyObject *const *args, Work *work, int *general)
 {
     Program *program = plan->program;
-    st_error error;
+    Report report;
     if (take_all_shared(plan, args, work) < 0) return NULL;
     if (program->n_hosts)  /* host calls keep what their arguments are views of */
         for (int i = 0; i < plan->n_args; i++)
             if (!work->owners[i] && work->inputs[i].data != work->slots[i].bytes) work->owners[i] = Py_NewRef(args[i]);
-    int status = program_execute(program, work->inputs, work->owners, work->results, &error);
+    int status = program_execute(program, work->inputs, work->owners, work->results, &report);
     PyObject *result = NULL;
     if (status == ST_OK) {
         result = deliver(plan, work);
         for (int k = 0; k < program->n_outputs; k++) Py_XDECREF(work->results[k]);
     } else if (status == ST_FAILED) {
-        result = fail(self, plan, args, work, &error);
+        result = fail(self, plan, args, work, &report);
     } else if (status == ST_GENERAL) {
         *general = 1;
     } else if (!PyErr_Occurred()) {

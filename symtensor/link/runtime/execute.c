@@ -261,7 +261,22 @@ static int collect(Running *run, st_output *outputs, PyObject **results, int sta
     return status;
 }
 
-int program_execute(Program *self, const st_input *inputs, PyObject **owners, PyObject **results, st_error *error)
+/* The exception of a host call inside loops says in which steps. */
+static void say_steps(const Program *self, const Report *report)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    PyObject *values = program_values(report);
+    PyObject *done = values && value ? PyObject_CallMethod(self->Failure, "in_steps", "OOO", value, self->code, values)
+                                     : NULL;
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(values);
+    PyErr_Restore(type, value, trace);
+}
+
+int program_execute(Program *self, const st_input *inputs, PyObject **owners, PyObject **results, Report *report)
 {
     st_output few[4];
     st_output *outputs = self->n_outputs <= 4 ? few : PyMem_Malloc(sizeof(st_output) * (size_t)self->n_outputs);
@@ -299,17 +314,22 @@ int program_execute(Program *self, const st_input *inputs, PyObject **owners, Py
         for (int k = 0; k < self->n_outputs; k++) Py_CLEAR(results[k]);
         if (status == ST_PYTHON && !PyErr_Occurred())
             PyErr_SetString(PyExc_SystemError, "a host call failed without an exception");
-        *error = run.frame.call.error;
+        *report = (Report){run.frame.call.error, run.frame.call.steps};
+        if (status == ST_PYTHON && report->steps.count) say_steps(self, report);
     }
     if (outputs != few) PyMem_Free(outputs);
     return status;
 }
 
-PyObject *program_values(const st_error *error)
+/* The values, then a node and the number of its step for each loop. */
+PyObject *program_values(const Report *report)
 {
-    PyObject *values = PyTuple_New(ST_ERROR_VALUES);
-    for (int i = 0; values && i < ST_ERROR_VALUES; i++) {
-        PyObject *value = PyLong_FromLongLong(error->values[i]);
+    int count = ST_ERROR_VALUES + 2 * (int)report->steps.count;
+    PyObject *values = PyTuple_New(count);
+    for (int i = 0; values && i < count; i++) {
+        int k = i - ST_ERROR_VALUES;
+        PyObject *value = PyLong_FromLongLong(k < 0 ? report->error.values[i] : k % 2 ? report->steps.step[k / 2]
+                                              : report->steps.node[k / 2]);
         if (!value) Py_CLEAR(values);
         else PyTuple_SET_ITEM(values, i, value);
     }

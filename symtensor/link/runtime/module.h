@@ -97,11 +97,17 @@ extern PyObject *symtensor_memory_handler;  /* NumPy's handle of our allocator: 
 int lock_acquire_all(Held *held, int count);    /* in order; on failure none is held; pushes `held` */
 void lock_release_all(Held *held);
 
+/* What a call that failed left. */
+typedef struct {
+    st_error error;
+    st_steps steps;
+} Report;
+
 /* Run with the GIL released. results: new references, NULL for in-place outputs. Returns the status; with ST_PYTHON an
    exception is set (also for ST_MEMORY). */
-int program_execute(Program *self, const st_input *inputs, PyObject **owners, PyObject **results, st_error *error);
+int program_execute(Program *self, const st_input *inputs, PyObject **owners, PyObject **results, Report *report);
 void program_constants(Program *self, st_input *inputs, PyObject **owners);  /* fill in the last inputs */
 int program_usable(const Spec *spec, PyObject *value);    /* an ndarray that the program takes as it is */
 PyArrayObject *program_ready(const Spec *spec, PyObject *value);  /* likewise, after a copy; NULL with TypeError */
-PyObject *program_values(const st_error *error);
+PyObject *program_values(const Report *report);
 #endif

@@ -181,7 +181,7 @@ static void program_dealloc(Program *self)
     Py_DECREF(type);
 }
 
-static PyObject *outcome(Program *self, int status, PyObject **results, PyObject **owners, const st_error *error)
+static PyObject *outcome(Program *self, int status, PyObject **results, PyObject **owners, const Report *report)
 {
     if (status == ST_OK) {
         PyObject *list = PyList_New(self->n_outputs);
@@ -195,8 +195,8 @@ static PyObject *outcome(Program *self, int status, PyObject **results, PyObject
     if (status == ST_GENERAL) {
         PyErr_SetNone(self->General);
     } else if (status == ST_FAILED) {
-        PyObject *values = program_values(error);
-        PyObject *failure = values ? PyObject_CallFunction(self->Failure, "iiN", (int)error->code, (int)error->node,
+        PyObject *values = program_values(report);
+        PyObject *failure = values ? PyObject_CallFunction(self->Failure, "iiN", (int)report->error.code, (int)report->error.node,
                                                            values) : NULL;
         if (failure) PyErr_SetObject(self->Failure, failure);
         Py_XDECREF(failure);
@@ -230,9 +230,9 @@ static PyObject *program_run(Program *self, PyObject *arrays)
     }
     program_constants(self, inputs, owners);
     ready = n;
-    st_error error;
-    int status = program_execute(self, inputs, owners, results, &error);
-    list = outcome(self, status, results, owners, &error);
+    Report report;
+    int status = program_execute(self, inputs, owners, results, &report);
+    list = outcome(self, status, results, owners, &report);
 end:
     while (ready--) Py_DECREF(owners[ready]);
     PyMem_Free(inputs);

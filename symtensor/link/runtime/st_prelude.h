@@ -31,6 +31,14 @@ ST_UNUSED static int st_fail(st_call *call, int32_t code, int32_t node, const in
     }
     return ST_FAILED;
 }
+/* Of a call that fails: loop `node` was in a step, counted from 0; -1: it did not run. */
+ST_UNUSED static void st_in_step(st_call *call, int32_t node, int64_t step)
+{
+    st_steps *steps = &call->steps;
+    if (step < 0 || steps->count >= ST_STEPS) return;
+    steps->node[steps->count] = node;
+    steps->step[steps->count++] = step;
+}
 #define ST_VALUES(...) (const int64_t[ST_ERROR_VALUES]){__VA_ARGS__}
 #define FAIL(code, ...) do { st_fail(st_call_, (code), st_node, ST_VALUES(__VA_ARGS__)); return; } while (0)
 

@@ -9,6 +9,7 @@
 #define ST_ABI 2
 #define ST_MAX_NDIM 32
 #define ST_ERROR_VALUES 8
+#define ST_STEPS 4
 
 /* What st_main returns. */
 enum {
@@ -44,6 +45,13 @@ typedef struct {
     int32_t node;  /* index into the program's table of nodes */
     int64_t values[ST_ERROR_VALUES];
 } st_error;
+
+/* The loops that a call was in when it failed, outermost first. */
+typedef struct {
+    int64_t count;
+    int64_t node[ST_STEPS];  /* index into the program's table of nodes */
+    int64_t step[ST_STEPS];  /* counted from 0 */
+} st_steps;
 
 typedef void (*st_body)(void *context, int64_t begin, int64_t end);
 
@@ -83,6 +91,7 @@ typedef struct st_call {
     int (*host_call)(void *host, int32_t index, const st_value *inputs, st_value *outputs);
     /* memory for temporaries, `bytes` of it, 64-byte aligned, valid until st_main returns; NULL when there is none */
     char *(*arena)(struct st_call *call, size_t bytes);
+    st_steps steps;
 } st_call;
 
 #endif

@@ -1,0 +1,85 @@
+"""Building loops: from expressions over rows and taps to one `Loop` node.
+
+What does not change from step to step is found by itself: it stays outside, and the step gets its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import clone_replace, toposort
+from symtensor.ops.loop import Loop, State
+
+__all__ = ["Carried", "LoopResult", "build_loop"]
+
+
+@dataclass
+class Carried:
+    """A state of a loop being built: its taps as inner variables, its initial rows, and its next value."""
+
+    taps: Mapping[int, Variable]
+    initial: Variable
+    new: Variable
+    keep: int | None = None
+    depth: int = 1
+
+
+@dataclass
+class LoopResult:
+    """What a loop gives: traces of the states (initial rows first), stacked rows, and how many steps ran."""
+
+    traces: list[Variable] = field(default_factory=list)
+    rows: list[Variable] = field(default_factory=list)
+    steps: Variable | None = None
+
+
+def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: Sequence[Carried],
+               rows: Sequence[Variable], *, others: Mapping[Variable, Variable] | None = None,
+               condition: Variable | None = None, truncate: int | None = None,
+               name: str | None = None, recompute: bool = False) -> LoopResult:
+    """One `Loop` node.
+
+    Parameters
+    ----------
+    n : the number of steps.
+    sequences : (inner variable, outer variable with a row for each step).
+    states : what is carried.
+    rows : expressions to stack. condition : a bool scalar that ends the loop after its step.
+    others : {inner variable: outer value} for inner variables that do not change.
+
+    The expressions may use any outer variable; sequences and taps that they do not use are left out.
+    """
+    others = dict(others or {})
+    outputs = [*(state.new for state in states), *rows, *([condition] if condition is not None else [])]
+    moving = {inner for inner, _ in sequences} | {tap for state in states for tap in state.taps.values()}
+    used: set[Variable] = set(outputs)
+    inside: set[Variable] = set(moving)
+    captured: dict[Variable, Variable] = {}
+    order: list[Apply] = []
+    for node in toposort(outputs, {**dict.fromkeys(moving), **others}):
+        if any(variable in inside for variable in node.inputs):
+            inside.update(node.outputs)
+            order.append(node)
+            used.update(node.inputs)
+    for variable in (*(v for node in order for v in node.inputs), *outputs):
+        if variable not in inside and variable not in captured and not isinstance(variable, Constant):
+            captured[variable] = variable.type.make_variable(variable.name)
+    used_sequences = [(inner, outer) for inner, outer in sequences if inner in used]
+    taps = [[(tap, state.taps[tap]) for tap in sorted(state.taps) if state.taps[tap] in used] for state in states]
+    inner = {v: v.type.make_variable(v.name) for v in
+             (*(v for v, _ in used_sequences), *(v for group in taps for _, v in group))}
+    inner.update(captured)
+    made = clone_replace(outputs, inner)
+    kinds = [State(state.depth, tuple(tap for tap, _ in group), state.keep)
+             for state, group in zip(states, taps, strict=True)]
+    arguments = [inner[v] for v in (*(v for v, _ in used_sequences), *(v for group in taps for _, v in group))]
+    arguments += captured.values()
+    op = Loop(arguments, made, len(used_sequences), kinds, condition is not None, truncate, name, recompute)
+    values = clone_replace(list(captured), others)
+    found = op(n, *(outer for _, outer in used_sequences), *(state.initial for state in states), *values,
+               return_list=True)
+    count = len(states)
+    return LoopResult(found[:count], found[count:count + len(rows)], found[-1] if condition is not None else None)

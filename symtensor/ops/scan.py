@@ -1,0 +1,375 @@
+"""`scan` and its relatives `map`, `reduce`, `foldl`, `foldr`: loops as users write them, with Theano's meaning.
+
+The step function is called once, with symbolic variables for one step; what it returns becomes the inner graph of a
+`Loop` node. Shared variables and outer expressions that it uses are found by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symtensor.graph.shared import SharedVariable
+from symtensor.graph.types import TensorType
+from symtensor.graph.variable import Constant, Variable
+from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
+from symtensor.ops.convert import as_index, as_tensor_variable, constant
+from symtensor.ops.elementwise import add, cast, minimum
+from symtensor.ops.index import getitem
+from symtensor.ops.loop_build import Carried, build_loop
+
+__all__ = ["foldl", "foldr", "map", "reduce", "scan", "until"]
+
+
+class until:
+    """What a step returns, last, to end the loop after the step in which ``condition`` is true (Theano's name).
+    """
+
+    def __init__(self, condition: Any) -> None:
+        self.condition = as_tensor_variable(condition)
+        if self.condition.type.ndim:
+            raise TypeError(f"until: the condition must be a scalar, got {self.condition} of type "
+                            f"{self.condition.type}")
+
+
+@dataclass
+class Output:
+    """One entry of ``outputs_info``: ``initial`` None for a value that is not fed back."""
+
+    initial: Variable | None
+    taps: tuple[int, ...] = ()
+    inner: dict[int, Variable] = field(default_factory=dict)
+    last: bool = False  # whether only its value after the last step is wanted
+
+    @property
+    def depth(self) -> int:
+        """How many initial rows there are."""
+        return 0 if self.initial is None else max(1, -min(self.taps))
+
+
+@dataclass
+class Step:
+    """What a step function was given and returned."""
+
+    outputs: list[Output]
+    results: list[Variable]
+    updates: dict[SharedVariable, Variable]
+    condition: Variable | None = None
+    passed: dict[Variable, Variable] = field(default_factory=dict)
+    arguments: list[Variable] = field(default_factory=list)
+
+    def parts(self, where: str) -> tuple[list[Carried], list[Variable], Variable | None]:
+        """What is carried, outputs first, then shared variables; the rows to stack; the condition."""
+        updates, carried, rows = self.updates, [], []
+        for k, (output, value) in enumerate(zip(self.outputs, self.results, strict=True)):
+            if output.initial is None:
+                rows.append(value)
+            else:
+                value = _fitted(where, k, output, value)
+                carried.append(Carried(output.inner, output.initial, value, depth=output.depth))
+        ends = [self.condition] if self.condition is not None else []
+        for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends]):
+            if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
+                updates[shared] = shared.default_update  # random streams and the like
+        inner: dict[Variable, Variable] = {shared: shared.type.make_variable(shared.name) for shared in updates}
+        new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
+        for state in carried:
+            state.new = next(new)
+        for shared in updates:
+            first = shared.dimshuffle("x", *range(shared.type.ndim))  # type: ignore[attr-defined]
+            carried.append(Carried({-1: inner[shared]}, first, next(new)))
+        rows = [next(new) for _ in rows]
+        return carried, rows, next(new) if ends else None
+
+
+def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
+         n_steps: Any = None, truncate_gradient: int = -1, go_backwards: bool = False, mode: Any = None,
+         name: str | None = None, profile: Any = False, allow_gc: bool | None = None, strict: bool = False,
+         return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """Call ``fn`` for each step of a loop inside the compiled program (Theano's name and meaning).
+
+    Parameters
+    ----------
+    fn : the step. It is given, in this order: the taps of each sequence; the taps of each output that is fed back;
+        the non-sequences. It returns the outputs (one, or a list), or updates of shared variables (a dict or a list of
+        pairs), or `until` a condition, or several of these in this order.
+    sequences : what is walked along its first axis: variables, or ``dict(input=x, taps=[-1, 0, 1])``. Several are
+        cut to the shortest.
+    outputs_info : for each output None (not fed back), its initial value, or ``dict(initial=x0, taps=[-2, -1])``
+        with one row of ``initial`` for each step before the first that the taps reach.
+    non_sequences : further arguments, the same in every step.
+    n_steps : an int or integer scalar; by default the length of the shortest sequence. A negative one goes backwards.
+    truncate_gradient : how many of the last steps gradients go back through; -1: all.
+    go_backwards : walk the sequences from their end. return_list : one output is returned in a list too.
+    strict : whether a step may use only what it is given (and constants).
+    mode, profile, allow_gc : accepted for Theano's programs; the loop is part of the program that holds it.
+
+    Returns
+    -------
+    (outputs, updates): one variable (or a list) with the values of all steps along a new first axis, and a dict of
+    updates of shared variables (random streams too), to be passed to `symtensor.function`.
+
+    >>> from symtensor import scan, tensor as T
+    >>> k, a = T.iscalar("k"), T.dvector("a")
+    >>> powers, updates = scan(lambda before, a: before * a, outputs_info=T.ones_like(a), non_sequences=a, n_steps=k)
+    >>> powers[-1].eval({k: 3, a: [1.0, 2.0]})
+    array([1., 8.])
+    """
+    where = f"scan {name!r}" if name else "scan"
+    pairs, length = walked(where, as_list(sequences), go_backwards)
+    steps = length if n_steps is None else as_index(n_steps)
+    if steps is None:
+        raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
+    if isinstance(steps, Constant) and int(steps.data) < 0:
+        return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient, not go_backwards,
+                    mode, name, profile, allow_gc, strict, return_list)
+    step = traced(where, fn, pairs, outputs_info, non_sequences)
+    if strict:
+        _check_strict(where, [*step.results, *step.updates.values()], [*step.arguments, *step.passed])
+    return build_scan(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], step,
+                      truncate_gradient, name, return_list)
+
+
+def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Variable]], outputs_info: Any,
+           non_sequences: Any) -> Step:
+    """What a step function computes from a row of each sequence, the taps of its outputs and the non-sequences."""
+    specs = as_list(outputs_info)
+    outputs = [fed_back(where, k, spec) for k, spec in enumerate(specs)]
+    others = [as_tensor_variable(value) for value in as_list(non_sequences)]
+    arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
+    stand_in = [value if isinstance(value, Constant) else value.type.make_variable(value.name) for value in others]
+    results, updates, condition = _results(where, fn(*arguments, *stand_in))
+    outputs = outputs if outputs_info is not None else [Output(None) for _ in results]
+    if len(results) != len(outputs):
+        raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
+                         f"{len(outputs)}; give one entry for each, None where a value is not fed back")
+    wider = [widened(spec, value) for spec, value in zip(specs, results, strict=False)]
+    if any(new is not old for new, old in zip(wider, specs, strict=False)):
+        return traced(where, fn, pairs, wider, non_sequences)
+    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
+    return Step(outputs, results, updates, condition, passed, arguments)
+
+
+def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Variable]], step: Step, truncate: int,
+               name: str | None, return_list: bool) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """The loop node, and what `scan` returns."""
+    carried, rows, condition = step.parts(where)
+    found = build_loop(steps, sequences, carried, rows, others=step.passed, condition=condition,
+                       truncate=None if truncate == -1 else truncate, name=name)
+    traces, stacked = iter(found.traces), iter(found.rows)
+    given = []
+    for output in step.outputs:
+        depth = output.depth
+        value = next(stacked) if output.initial is None else next(traces)
+        if output.last:
+            given.append(getitem(value, -1 if found.steps is None else add(found.steps, depth - 1)))
+            continue
+        stop = None if found.steps is None else add(found.steps, depth)
+        given.append(value if not depth and stop is None else getitem(value, slice(depth or None, stop)))
+    last = {}
+    for shared in step.updates:
+        trace = next(traces)
+        last[shared] = getitem(trace, -1 if found.steps is None else found.steps)
+    return (given if return_list or len(given) != 1 else given[0]) if given else None, last
+
+
+def as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def walked(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[tuple[Variable, Variable]],
+                                                                         Variable | None]:
+    """(inner variable, outer rows) for each tap of each sequence, and the number of steps they allow."""
+    pairs: list[tuple[Variable, Variable]] = []
+    lengths: list[Variable] = []
+    for k, spec in enumerate(specs):
+        given = dict(spec) if isinstance(spec, Mapping) else {"input": spec}
+        unknown = set(given) - {"input", "taps"}
+        if unknown or "input" not in given:
+            raise ValueError(f"{where}: sequence {k} is a variable or dict(input=, taps=), got the key(s) "
+                             f"{', '.join(repr(key) for key in unknown) or 'without input'}")
+        outer: Any = as_tensor_variable(given["input"])
+        if not outer.type.ndim:
+            raise TypeError(f"{where}: sequence {k}, {outer} of type {outer.type}, is a scalar; pass it as a "
+                            "non-sequence, or with n_steps alone")
+        taps = [int(tap) for tap in as_list(given.get("taps", 0))]
+        low, high = min(0, *taps), max(0, *taps)
+        rows = outer.shape[0]
+        usable = rows if low == high else rows - (high - low)
+        if go_backwards:
+            outer = getitem(outer, slice(None, None, -1))
+        for tap in taps:
+            start, cut = tap - low, high - tap
+            if go_backwards:
+                start, cut = cut, start
+            part = outer if low == high else getitem(outer, slice(start, -cut if cut else None))
+            inner = TensorType(outer.type.dtype, outer.type.shape[1:]).make_variable(
+                f"{outer.name}[t{f'{tap:+d}' if tap else ''}]" if outer.name else None)
+            pairs.append((inner, part))
+            lengths.append(usable)
+    if not lengths:
+        return pairs, None
+    distinct = list(dict.fromkeys(lengths))
+    length = distinct[0]
+    for other in distinct[1:]:
+        length = minimum(length, other)
+    return pairs, length
+
+
+def fed_back(where: str, k: int, spec: Any) -> Output:
+    given = dict(spec) if isinstance(spec, Mapping) else {"initial": spec}
+    unknown = set(given) - {"initial", "taps", "return_steps", "inplace"}
+    if unknown:
+        raise ValueError(f"{where}: output {k} is None, a variable or dict(initial=, taps=), got the key(s) "
+                         f"{', '.join(repr(key) for key in unknown)}")
+    if given.get("initial") is None:
+        if given.get("taps"):
+            raise ValueError(f"{where}: output {k} has taps {given['taps']} but no initial value to start from")
+        return Output(None)
+    initial: Any = as_tensor_variable(given["initial"])
+    taps = tuple(sorted(int(tap) for tap in as_list(given.get("taps", -1))))
+    if not taps or max(taps) >= 0:
+        raise ValueError(f"{where}: output {k} has taps {list(taps)}; those of outputs are negative (earlier steps)")
+    depth = -taps[0]
+    if taps == (-1,):
+        row = initial.type
+        first = initial.dimshuffle("x", *range(row.ndim))
+    else:
+        if not initial.type.ndim:
+            raise TypeError(f"{where}: output {k} with taps {list(taps)} needs {depth} initial rows; "
+                            f"{initial} is a scalar")
+        have = initial.type.shape[0]
+        if have is not None and have < depth:
+            raise ValueError(f"{where}: output {k} with taps {list(taps)} needs {depth} initial rows, "
+                             f"{initial} has {have}")
+        row = TensorType(initial.type.dtype, initial.type.shape[1:])
+        first = getitem(initial, slice(None, depth))
+    inner = {tap: row.make_variable(f"{initial.name}[t{tap:+d}]" if initial.name else None) for tap in taps}
+    return Output(first, taps, inner)
+
+
+def widened(spec: Any, value: Variable) -> Any:
+    """The entry of ``outputs_info`` with a constant initial value in the dtype of what the step returns, where that
+    holds it exactly (``T.constant(0.0)`` is float32)."""
+    initial = spec.get("initial") if isinstance(spec, Mapping) else spec
+    if initial is None or (isinstance(initial, Variable) and not isinstance(initial, Constant)):
+        return spec
+    first = as_tensor_variable(initial)
+    if first.type.dtype == value.type.dtype or not np.can_cast(first.type.dtype, value.type.dtype, "safe"):
+        return spec
+    wide = constant(first.data.astype(value.type.dtype))  # type: ignore[attr-defined]
+    return {**spec, "initial": wide} if isinstance(spec, Mapping) else wide
+
+
+def _results(where: str, returned: Any) -> tuple[list[Variable], dict[SharedVariable, Variable], Variable | None]:
+    """Outputs, updates and condition of what a step returned."""
+    parts = list(returned) if isinstance(returned, tuple) else [returned]
+    condition = None
+    if parts and isinstance(parts[-1], until):
+        condition = parts.pop().condition
+    updates: dict[SharedVariable, Variable] = {}
+    outputs: list[Variable] = []
+    if len(parts) == 1 and isinstance(parts[0], (list, tuple)) and not _are_updates(parts[0]):
+        parts = list(parts[0])
+    for part in parts:
+        if _are_updates(part):
+            for shared, value in part.items() if isinstance(part, Mapping) else part:
+                value = as_tensor_variable(value)
+                updates[shared] = _cast(where, f"the update of {shared}", value, shared.type)
+        elif isinstance(part, (list, tuple)):
+            outputs += [as_tensor_variable(value) for value in part]
+        elif part is not None:
+            outputs.append(as_tensor_variable(part))
+    if condition is not None and condition.type.dtype != "bool":
+        condition = cast(condition, "bool")
+    return outputs, updates, condition
+
+
+def _are_updates(part: Any) -> bool:
+    if isinstance(part, Mapping):
+        return True
+    return isinstance(part, (list, tuple)) and bool(part) and all(
+        isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0], SharedVariable) for item in part)
+
+
+def _cast(where: str, what: str, value: Variable, want: Any) -> Variable:
+    have = value.type
+    if have.ndim != want.ndim:
+        raise TypeError(f"{where}: {what} has {have.ndim} dimension(s) ({have}), the value before has {want.ndim} "
+                        f"({want}); a state keeps its shape from step to step")
+    if have.dtype != want.dtype:
+        if not np.can_cast(have.dtype, want.dtype, "same_kind"):
+            raise TypeError(f"{where}: {what} is {have.dtype}, the value before is {want.dtype}; cast one of them: "
+                            f"x.astype({want.dtype!r}), or give an initial value of dtype {have.dtype}")
+        if np.dtype(have.dtype).itemsize > np.dtype(want.dtype).itemsize:
+            raise TypeError(f"{where}: {what} is {have.dtype}, the value before is {want.dtype}, which would lose "
+                            f"digits at every step; cast it: x.astype({want.dtype!r}), or give an initial value of "
+                            f"dtype {have.dtype}")
+        value = cast(value, want.dtype)
+    return value
+
+
+def _fitted(where: str, k: int, output: Output, value: Variable) -> Variable:
+    """The new value of output ``k`` in the type of its taps."""
+    want = next(iter(output.inner.values())).type
+    value = _cast(where, f"output {k}", value, want)
+    for axis, (have, need) in enumerate(zip(value.type.shape, want.shape, strict=True)):
+        if have is not None and need is not None and have != need:
+            raise ValueError(f"{where}: output {k} has shape {value.type.shape}, but its initial value has shape "
+                             f"{want.shape}: dimension {axis} differs. A state keeps its shape from step to step; give "
+                             "an initial value of the full shape")
+    return value
+
+
+def _check_strict(where: str, roots: Sequence[Variable], given: Sequence[Variable]) -> None:
+    for leaf in ancestors(roots, given):
+        if leaf.owner is None and leaf not in given and not isinstance(leaf, Constant):
+            raise ValueError(f"{where}: strict=True, but the step uses {leaf}, which is not among its arguments; add "
+                             "it to non_sequences")
+
+
+def map(fn: Callable[..., Any], sequences: Any, non_sequences: Any = None, truncate_gradient: int = -1,
+        go_backwards: bool = False, mode: Any = None, name: str | None = None,
+        return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """``fn`` of each row of the sequences (Theano's name).
+
+    >>> from symtensor import map as each, tensor as T
+    >>> x = T.dvector("x")
+    >>> each(lambda row: row ** 2, x)[0].eval({x: [1.0, 3.0]})
+    array([1., 9.])
+    """
+    return scan(fn, sequences, None, non_sequences, None, truncate_gradient, go_backwards, mode, name,
+                return_list=return_list)
+
+
+def reduce(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None,
+           go_backwards: bool = False, mode: Any = None, name: str | None = None,
+           return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """The last value of a loop over the sequences (Theano's name).
+
+    >>> from symtensor import reduce, tensor as T
+    >>> x = T.dvector("x")
+    >>> reduce(lambda row, total: total + row, x, T.constant(0.0))[0].eval({x: [1.0, 3.0]})
+    array(4.)
+    """
+    found, updates = scan(fn, sequences, outputs_info, non_sequences, None, -1, go_backwards, mode, name,
+                          return_list=True)
+    last = [getitem(value, -1) for value in found]
+    return last if return_list or len(last) != 1 else last[0], updates
+
+
+def foldl(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
+          name: str | None = None, return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """`reduce` from the first row to the last (Theano's name)."""
+    return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name, return_list)
+
+
+def foldr(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
+          name: str | None = None, return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+    """`reduce` from the last row to the first (Theano's name)."""
+    return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name, return_list)

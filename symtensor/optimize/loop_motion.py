@@ -1,0 +1,242 @@
+"""Moving work out of loops: what a state does not need is done for all steps at once.
+
+`before`: what only sequences decide and ends in a matrix product or a gather is computed ahead of the loop. `after`:
+what only stacked rows need is computed behind it, where a matrix product is among it. `collected`: a sum over steps is
+taken behind the loop, a sum of products as one product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.walk import ancestors, clone_replace, toposort
+from symtensor.ops.batching import batch
+from symtensor.ops.dimshuffle import DimShuffle
+from symtensor.ops.dot import Dot
+from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.ops.index import AdvancedSubtensor1
+from symtensor.ops.loop import loop_of
+from symtensor.ops.loop_build import Carried, build_loop
+
+__all__ = ["Parts", "after", "before", "collected"]
+
+
+@dataclass
+class Parts:
+    """A loop node taken apart, to be built anew. ``found`` says what its outputs are by now."""
+
+    n: Variable
+    sequences: list[tuple[Variable, Variable]]
+    states: list[Carried]
+    rows: list[Variable]
+    others: dict[Variable, Variable]
+    condition: Variable | None
+    truncate: int | None
+    name: str | None
+    traces_of: list[Variable] = field(default_factory=list)
+    rows_of: list[Variable] = field(default_factory=list)
+    steps_of: Variable | None = None
+    found: dict[Variable, Variable] = field(default_factory=dict)
+    changed: bool = False
+
+    @property
+    def roots(self) -> list[Variable]:
+        """What a step computes: new states, rows, the condition."""
+        return [*(state.new for state in self.states), *self.rows,
+                *([self.condition] if self.condition is not None else [])]
+
+    @classmethod
+    def of(cls, node: Apply) -> Parts:
+        """The parts of a node."""
+        op = loop_of(node)
+        n, sequences, initial, others = op.split(node.inputs)
+        count = len(op.states)
+        states = [Carried({tap: op.inputs[p] for tap, p in zip(state.taps, places, strict=True)}, first, new,
+                          state.keep, state.depth)
+                  for state, places, first, new in zip(op.states, op.tap_places, initial, op.outputs, strict=False)]
+        rows = list(op.outputs[count:count + op.rows])
+        return cls(n, list(zip(op.inputs, sequences, strict=False)), states, rows,
+                   dict(zip(op.inputs[op.first_other:], others, strict=True)), op.outputs[-1] if op.until else None,
+                   op.truncate, op.name, list(node.outputs[:count]), list(node.outputs[count:count + op.rows]),
+                   node.outputs[-1] if op.until else None)
+
+    def build(self) -> dict[Variable, Variable]:
+        """What each output of the node is computed by now."""
+        made = build_loop(self.n, self.sequences, self.states, self.rows, others=self.others, condition=self.condition,
+                          truncate=self.truncate, name=self.name)
+        known = dict(zip(self.rows_of, made.rows, strict=True))
+        for stands_in in (True, False):  # values of stand-ins first: others are computed from them
+            for v, value in self.found.items():
+                if (v.owner is None) == stands_in:
+                    known[v] = clone_replace([value], known)[0]
+        known.update(zip(self.traces_of, made.traces, strict=True))
+        if self.steps_of is not None and made.steps is not None:
+            known[self.steps_of] = made.steps
+        return {v: value for v, value in known.items() if v.owner is not None}
+
+    def stack(self, value: Variable) -> Variable:
+        """A stand-in for the rows of one more inner value."""
+        for inner, outer in self.sequences:
+            if inner is value:
+                return outer
+        for row, outer in zip(self.rows, self.rows_of, strict=True):
+            if row is value:
+                return outer
+        kind = value.type
+        stand_in: Variable = type(kind)(kind.dtype, (None, *kind.shape)).make_variable()
+        self.rows.append(value)
+        self.rows_of.append(stand_in)
+        return stand_in
+
+
+def _inner_order(parts: Parts) -> tuple[list[Apply], set[Variable]]:
+    """The inner nodes, and the variables that taps decide."""
+    taps = {v for state in parts.states for v in state.taps.values()}
+    inputs = taps | {v for v, _ in parts.sequences} | set(parts.others)
+    order = toposort(parts.roots, inputs)
+    carried = set(taps)
+    for node in order:
+        if any(v in carried for v in node.inputs):
+            carried.update(node.outputs)
+    return order, carried
+
+
+def _heavy(node: Apply) -> bool:
+    return isinstance(node.op, (Dot, AdvancedSubtensor1))
+
+
+def before(parts: Parts) -> None:
+    """Compute products and gathers of sequences ahead of the loop."""
+    order, carried = _inner_order(parts)
+    rows = dict(parts.sequences)
+    wanted = {v for node in order if _heavy(node) and not any(v in carried for v in node.inputs)
+              for v in ancestors(node.outputs, [*rows, *parts.others])}
+    lifted: dict[Variable, Variable] = {}
+    for node in order:
+        if node.outputs[0] not in wanted or any(v in carried for v in node.inputs):
+            continue
+        given = [(lifted[v], True) if v in lifted else (rows[v], True) if v in rows else
+                 (parts.others.get(v, v), False) for v in node.inputs]
+        if not any(moving for _, moving in given) or any(
+                v.owner is not None and v not in lifted and v not in rows for v in node.inputs):
+            continue
+        made = batch(node, given)
+        if made is not None:
+            lifted[node.outputs[0]] = made
+    tops = {node.outputs[0] for node in order if _heavy(node)} & set(lifted)
+    if not tops:
+        return
+    fresh = {v: v.type.make_variable(v.name) for v in tops}
+    parts.sequences += [(fresh[v], lifted[v]) for v in tops if v in fresh]
+    made_roots = iter(clone_replace(parts.roots, fresh))
+    for state in parts.states:
+        state.new = next(made_roots)
+    parts.rows = [next(made_roots) for _ in parts.rows]
+    if parts.condition is not None:
+        parts.condition = next(made_roots)
+    parts.changed = True
+
+
+def after(parts: Parts) -> None:
+    """Compute what only stacked rows need behind the loop."""
+    if parts.condition is not None:
+        return
+    order, _ = _inner_order(parts)
+    inside = set(ancestors([state.new for state in parts.states]))
+    clients: dict[Variable, list[Apply]] = {}
+    for node in order:
+        for v in node.inputs:
+            clients.setdefault(v, []).append(node)
+    movable: set[Apply] = set()
+    for node in reversed(order):
+        if node.outputs[0] not in inside and all(user in movable for out in node.outputs
+                                                 for user in clients.get(out, ())) and _has_rule(node):
+            movable.add(node)
+    if not any(_heavy(node) for node in movable):
+        return
+    made: dict[Variable, Variable] = {}
+
+    def outer(v: Variable) -> tuple[Variable, bool]:
+        if v in made:
+            return made[v], True
+        if isinstance(v, Constant) or v in parts.others:
+            return parts.others.get(v, v), False
+        return parts.stack(v), True
+
+    for node in order:
+        if node in movable:
+            value = batch(node, [outer(v) for v in node.inputs])
+            if value is None:  # no rule for these inputs after all: nothing moves
+                return
+            made[node.outputs[0]] = value
+    kept = [(row, out) for row, out in zip(parts.rows, parts.rows_of, strict=True) if row not in made]
+    parts.found.update((out, made[row]) for row, out in zip(parts.rows, parts.rows_of, strict=True) if row in made)
+    parts.rows, parts.rows_of = [row for row, _ in kept], [out for _, out in kept]
+    parts.changed = True
+
+
+def _has_rule(node: Apply) -> bool:
+    from symtensor.ops.batching import BATCHING
+
+    return len(node.outputs) == 1 and any(isinstance(node.op, kind) for kind in BATCHING)
+
+
+def collected(parts: Parts, last_only: Sequence[bool]) -> None:
+    """Take sums over steps, of which only the last value is read, behind the loop."""
+    if parts.condition is not None:
+        return
+    add = ELEMENTWISE["add"]
+    for k in reversed(range(len(parts.states))):
+        state = parts.states[k]
+        node, tap = state.new.owner, state.taps.get(-1)
+        if not last_only[k] or state.depth != 1 or node is None or node.op is not add or tap not in node.inputs:
+            continue
+        terms = [v for v in node.inputs if v is not tap]
+        others = [*(s.new for j, s in enumerate(parts.states) if j != k), *parts.rows, *terms]
+        if len(terms) != len(node.inputs) - 1 or tap in ancestors(others):
+            continue
+        sums = [_sum_of(parts, term) for term in terms]
+        if any(total is None for total in sums):
+            continue
+        first = state.initial
+        parts.found[parts.traces_of[k]] = add(first, *(total.dimshuffle("x", *range(total.type.ndim))  # type: ignore
+                                                       for total in sums))
+        del parts.states[k], parts.traces_of[k]
+        parts.changed = True
+
+
+def _sum_of(parts: Parts, term: Variable) -> Variable | None:
+    """The sum of an inner value over the steps, computed outside; None where stacking its rows would cost more."""
+    from symtensor.ops.blas import dot
+    from symtensor.ops.reshape import reshape
+    from symtensor.ops.shape import shape_of
+
+    def rows(v: Variable) -> Variable | None:
+        return None if v in parts.others or isinstance(v, Constant) else parts.stack(v)
+
+    node = term.owner
+    if node is not None and isinstance(node.op, Dot) and [v.type.ndim for v in node.inputs] == [2, 2]:
+        (a, b), turned = node.inputs, False
+        if a.owner is not None and isinstance(a.owner.op, DimShuffle) and a.owner.op.order == (1, 0):
+            a, turned = a.owner.inputs[0], True
+        left, right = rows(a), rows(b)
+        if left is None or right is None:
+            return None
+        if not turned:
+            left = left.dimshuffle(0, 2, 1)  # type: ignore[attr-defined]
+        n, m, i = shape_of(left)
+        j = shape_of(right)[2]
+        return dot(reshape(left, (n * m, i)).dimshuffle(1, 0), reshape(right, (n * m, j)))  # type: ignore
+    if node is not None and node.op is ELEMENTWISE["mul"] and term.type.ndim == 2 and len(node.inputs) == 2:
+        by_order = {v.owner.op.order: v.owner.inputs[0] for v in node.inputs
+                    if v.owner is not None and isinstance(v.owner.op, DimShuffle)}
+        if set(by_order) == {(0, "x"), ("x", 0)}:
+            left, right = rows(by_order[0, "x"]), rows(by_order["x", 0])
+            if left is not None and right is not None:
+                return dot(left.dimshuffle(1, 0), right)  # type: ignore[attr-defined]
+    if term.type.ndim > 1:
+        return None
+    stacked = rows(term)
+    return None if stacked is None else stacked.sum(axis=0)  # type: ignore[attr-defined]

@@ -1,0 +1,129 @@
+"""Branches: only the side taken runs, on the interpreter and in C."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symtensor
+from symtensor import ifelse
+from symtensor import tensor as T
+
+LINKERS = ("py", "c")
+M = np.arange(6.0).reshape(2, 3)
+
+
+class Counted(symtensor.Op):
+    """The input times two; counts its calls."""
+
+    __props__ = ()
+    calls = 0
+
+    def make_node(self, x):
+        x = T.as_tensor_variable(x)
+        return symtensor.Apply(self, [x], [x.type()])
+
+    def perform(self, node, inputs, outputs):
+        type(self).calls += 1
+        outputs[0][0] = 2 * inputs[0]
+
+    def infer_shape(self, node, shapes):
+        return shapes
+
+    def grad(self, inputs, output_grads):
+        return [Counted()(output_grads[0])]
+
+
+def compiled(inputs, outputs):
+    for linker in LINKERS:
+        with symtensor.config.change_flags(linker=linker):
+            function = symtensor.function(inputs, outputs, on_unused_input="ignore")
+        assert function.backend == linker
+        yield function
+
+
+def calls(function, *values):
+    before = Counted.calls
+    return function(*values), Counted.calls - before
+
+
+def test_only_one_side_runs():
+    c, x, y = T.lscalar(), T.dmatrix(), T.dmatrix()
+    for f in compiled([c, x, y], ifelse(c, Counted()(T.exp(x)) + 1, Counted()(Counted()(y)))):
+        value, count = calls(f, 1, M, -M)
+        np.testing.assert_allclose(value, 2 * np.exp(M) + 1)
+        assert count == 1
+        value, count = calls(f, 0, M, -M)
+        np.testing.assert_allclose(value, -4 * M)
+        assert count == 2
+
+
+def test_lists_scalars_and_sizes_known_at_run_time():
+    c, x = T.dscalar(), T.dmatrix()
+    a, b, s = ifelse(c > 0, [x, x[:1], x.sum()], [x * 2, x[:, ::-1], x.max() + c])
+    for f in compiled([c, x], [a, b, s, b.shape, a + 1]):
+        for value in (1.0, -1.0):
+            found = f(value, M)
+            wanted = [M, M[:1], M.sum()] if value > 0 else [M * 2, M[:, ::-1], M.max() + value]
+            for got, want in zip(found, [*wanted, wanted[1].shape, wanted[0] + 1]):
+                np.testing.assert_allclose(got, want)
+
+
+def test_nested_and_shared_work():
+    c, d, x = T.lscalar(), T.lscalar(), T.dvector()
+    shared = Counted()(x)
+    inner = ifelse(d, shared + 1, Counted()(shared))
+    for f in compiled([c, d, x], [ifelse(c, inner, x), ifelse(c, inner * 2, shared)]):
+        for cv, dv, wanted in ((1, 1, 1), (1, 0, 2), (0, 1, 1), (0, 0, 1)):
+            v = np.arange(3.0)
+            (p, q), count = calls(f, cv, dv, v)
+            inside = 2 * v + 1 if dv else 4 * v
+            np.testing.assert_allclose(p, inside if cv else v)
+            np.testing.assert_allclose(q, inside * 2 if cv else 2 * v)
+            assert count == wanted
+
+
+def test_errors_of_the_other_side_do_not_happen():
+    c, x, i = T.lscalar(), T.dvector(), T.lscalar()
+    for f in compiled([c, x, i], ifelse(c, x[i], T.constant(np.float64(7)))):
+        assert f(0, np.zeros(2), 5) == 7
+        with pytest.raises(IndexError):
+            f(1, np.zeros(2), 5)
+    y = T.dvector()
+    for f in compiled([c, x, y], ifelse(c, (x + y).sum(), T.constant(np.float64(7)))):
+        assert f(0, np.zeros(2), np.zeros(3)) == 7
+        with pytest.raises(ValueError, match="shape|broadcast|dimension"):
+            f(1, np.zeros(2), np.zeros(3))
+
+
+def test_in_a_loop_and_around_one():
+    c, x = T.lscalar(), T.dvector()
+    out, _ = symtensor.scan(lambda a, y: ifelse(a > 1.5, Counted()(y) + a, y - a), x, T.constant(np.float64(1)))
+    for f in compiled([x], out):
+        value, count = calls(f, np.array([1.0, 2, 3]))
+        np.testing.assert_allclose(value, [0, 2, 7])
+        assert count == 2
+    for f in compiled([c, x], ifelse(c, out[-1], x.sum())):
+        assert calls(f, 0, np.array([1.0, 2, 3])) == (6, 0)
+        assert calls(f, 1, np.array([1.0, 2, 3])) == (7, 2)
+
+
+def test_gradient():
+    c, x = T.lscalar(), T.dvector()
+    y = ifelse(c, (x**2).sum(), T.exp(x).sum())
+    g = symtensor.grad(y, x)
+    v = np.array([0.5, 1.5])
+    for f in compiled([c, x], [g, symtensor.grad(g.sum(), x), symtensor.Rop(y, x, T.ones_like(x))]):
+        for value, wanted in ((1, (2 * v, np.full(2, 2.0), 2 * v.sum())), (0, (np.exp(v),) * 2 + (np.exp(v).sum(),))):
+            for got, want in zip(f(value, v), wanted):
+                np.testing.assert_allclose(got, want)
+
+
+def test_bad_branches():
+    x = T.dvector()
+    with pytest.raises(TypeError, match="cast or reshape"):
+        ifelse(x.sum() > 0, x, x.sum())
+    with pytest.raises(TypeError, match="switch"):
+        ifelse(x > 0, x, x)
+    with pytest.raises(ValueError, match=r"1 value\(s\) in one branch, 2"):
+        ifelse(x.sum() > 0, [x], [x, x])
