@@ -16,7 +16,7 @@ from symtensor.autodiff.null import DisconnectedType, is_disconnected, is_null
 from symtensor.autodiff.reverse import carries_gradient, fit_dtype, pullback
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
-from symtensor.ops.create import zeros_like
+from symtensor.ops.create import Alloc, zeros_like
 from symtensor.ops.elementwise import add, eq, minimum, switch
 from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.index import getitem
@@ -238,8 +238,8 @@ class _Saved:
                 continue
             seen.add(v)
             inner = v.owner.op
-            cheap = (isinstance(inner, Elemwise) and inner.name in self.CHEAP) or inner.view_map or (
-                isinstance(inner, Loop) and inner.recompute)
+            cheap = (isinstance(inner, Elemwise) and inner.name in self.CHEAP) or inner.view_map or isinstance(
+                inner, Alloc) or (isinstance(inner, Loop) and inner.recompute)
             if v in stacked or not (cheap or not carries_gradient(v)):
                 self.cuts[v] = None
             else:
