@@ -20,6 +20,7 @@ __all__ = ["Assert", "CheckAndRaise", "DeepCopyOp", "Identity", "OutputGuard", "
 class Identity(Op):
     """What the ops of this page share: output 0 is input 0, a view of it; the gradient passes."""
 
+    abstract = True
     __props__: ClassVar[tuple[str, ...] | None] = ()
     view_map = {0: [0]}
 

@@ -15,6 +15,8 @@ import symtensor
 from symtensor import tensor as T
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Variable
+from symtensor.graph.walk import toposort
+from symtensor.ops.inventory import entries
 
 for page in sorted(Path(__file__).parent.glob("cases_*.py")):
     importlib.import_module(page.stem)
@@ -141,3 +143,26 @@ def test_derivatives(name: str) -> None:
     if order > 1:
         numeric = directional(function, arrays, [second.get(v) for v in variables])
         np.testing.assert_allclose(found[3], numeric[1], rtol=1e-6, atol=1e-6 * scale, err_msg="second derivative")
+
+
+ELSEWHERE = {
+    "made by the optimizer (tests/optimize)": {"Fused"},
+    "of lists, which the harness draws none of (tests/ops/test_typed_list.py)": {"ListOp", "MakeList"},
+}
+"""Op classes that no case can hold, and why."""
+
+
+def test_every_op_class_occurs_in_a_case() -> None:
+    found: set[str] = set()
+    for c in CASES.values():
+        arrays = draw_inputs(c, c.sizes[-1])
+        variables = input_variables(arrays)
+        roots = built(c, variables)
+        floats = [v for v, a in zip(variables, arrays) if a.dtype == np.float64]
+        smooth = [out for out in roots if out.type.dtype == "float64"]
+        if c.gradient and floats and smooth:
+            roots += symtensor.grad(sum(out.sum() for out in smooth), floats, disconnected_inputs="ignore")
+        found |= {type(node.op).__name__ for node in toposort(roots)}
+    classes = {entry.name for entry in entries() if not entry.page.endswith("record")}
+    missing = classes - found
+    assert missing == set().union(*ELSEWHERE.values()), sorted(missing)
