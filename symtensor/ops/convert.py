@@ -140,6 +140,8 @@ def int64_constant(value: int) -> Constant:
     """The int64 scalar constant that shapes are made of; small ones are made once."""
     found = _int64.get(value)
     if found is None:
+        if not -2**63 <= value < 2**63:
+            raise ValueError(f"an array of {value} elements is beyond any memory: a size must be below 2**63")
         found = constant(value, dtype="int64")
         if -8 <= value <= 1024:
             _int64[value] = found

@@ -155,3 +155,10 @@ def test_pad_widths_and_values():
             T.pad(x, k, mode).eval({x: np.ones(3), k: np.array(-1)})
     with pytest.raises(ValueError, match=r"constant_values \(1, 2, 3\) for 1 dimension"):
         T.pad(x, 1, constant_values=(1, 2, 3))
+
+
+def test_sizes_beyond_any_memory():
+    from symtensor.tensor.shared_randomstreams import RandomStreams
+
+    with pytest.raises(ValueError, match=r"1208925819614629174706176 elements.*2\*\*63"):
+        RandomStreams(1).uniform((2**40, 2**40))
