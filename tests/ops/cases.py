@@ -105,7 +105,7 @@ def _cast(array: np.ndarray, dtype: np.dtype, drawer: Drawer) -> np.ndarray:
 
 
 def layouts(array: np.ndarray) -> dict[str, np.ndarray]:
-    """The same values in memory of different order, steps, alignment and permission."""
+    """The same values in memory of different order, steps, alignment and permission; and the first row repeated."""
     wide = np.zeros([2 * dim for dim in array.shape], array.dtype)
     every_second = wide[(..., *(slice(None, None, 2) for _ in array.shape))]
     every_second[...] = array
