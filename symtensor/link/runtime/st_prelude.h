@@ -39,7 +39,12 @@ ST_UNUSED static void st_in_step(st_call *call, int32_t node, int64_t step)
     steps->node[steps->count] = node;
     steps->step[steps->count++] = step;
 }
+#ifdef __cplusplus
+struct st_values { int64_t list[ST_ERROR_VALUES]; };
+#define ST_VALUES(...) (st_values{{__VA_ARGS__}}.list)
+#else
 #define ST_VALUES(...) (const int64_t[ST_ERROR_VALUES]){__VA_ARGS__}
+#endif
 #define FAIL(code, ...) do { st_fail(st_call_, (code), st_node, ST_VALUES(__VA_ARGS__)); return; } while (0)
 
 ST_UNUSED static __attribute__((noinline)) void st_run(const st_runtime *rt, st_body body, const void *context, int64_t n, int64_t grain)
