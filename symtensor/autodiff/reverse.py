@@ -12,11 +12,10 @@ summed back to its shape.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
+from symtensor.autodiff.cotangents import Cotangents
 from symtensor.autodiff.null import DisconnectedType, NullType, grad_not_implemented, is_disconnected, is_null
 from symtensor.config import config
 from symtensor.graph.errors import NullTypeGradError
@@ -25,6 +24,7 @@ from symtensor.graph.trace import describe_origin, made_at
 from symtensor.graph.types import TensorType, is_complex, is_continuous
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
+from symtensor.ops.branch import IfElse, Path, paths, sides_of
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.dimshuffle import pad_left
 
@@ -86,19 +86,24 @@ def pullback(
     patterns = {node: pattern for node in order if (pattern := link_pattern(node)) is not None}
     linked = _linked(order, roots, barrier, patterns)
     active = _active(order, wrt, barrier, patterns)
-    terms: dict[Variable, list[Variable]] = {}
+    branches = paths(order, roots, lambda node: node.inputs)
+    found = Cotangents(fixed)
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if not is_disconnected(cotangent):
-            terms.setdefault(output, []).append(cotangent)
+            found.add(output, cotangent)
     for node in reversed(order):
         if not any(variable in active for variable in node.inputs):
             continue
-        grads = [None if output in barrier else _total(output, terms, fixed) for output in node.outputs]
+        path = branches.get(node, ())
+        grads = [None if output in barrier else found.total(output, path) for output in node.outputs]
         if all(grad is None for grad in grads):
             continue
+        if isinstance(node.op, IfElse):
+            _enter(node, grads, active, path, found)
+            continue
         for index, term in _input_terms(node, grads, active, patterns.get(node)):
-            terms.setdefault(node.inputs[index], []).append(term)
-    return [_total(v, terms, fixed) if v in linked else DisconnectedType().make_variable() for v in wrt]
+            found.add(node.inputs[index], term, path)
+    return [found.total(v) if v in linked else DisconnectedType().make_variable() for v in wrt]
 
 
 def _linked(order: Sequence[Apply], roots: Iterable[Variable], barrier: set[Variable],
@@ -132,23 +137,13 @@ def _active(order: Sequence[Apply], wrt: Iterable[Variable], barrier: set[Variab
     return active
 
 
-def _total(variable: Variable, terms: dict[Variable, list[Variable]],
-           fixed: Mapping[Variable, Any]) -> Variable | None:
-    """The sum of the terms found for a variable, made once; None: there are none."""
-    if variable in fixed:
-        return None if is_disconnected(fixed[variable]) else fixed[variable]
-    found = terms.get(variable)
-    if not found:
-        return None
-    if len(found) > 1:
-        from symtensor.ops.elementwise import add
-
-        null = next((term for term in found if is_null(term)), None)
-        with made_at(variable.origin):
-            found = [null if null is not None else add(*found) if isinstance(variable.type, TensorType) else
-                     reduce(operator.add, found)]
-            terms[variable] = found
-    return found[0]
+def _enter(node: Apply, grads: Sequence[Variable | None], active: set[Variable], path: Path,
+           found: Cotangents) -> None:
+    """Pass the cotangents of a branch to the values of both sides, each under the side's condition."""
+    for side, values in zip((True, False), sides_of(node), strict=True):
+        for value, grad in zip(values, grads, strict=True):
+            if grad is not None and value in active:
+                found.add(value, grad, (*path, (node.inputs[0], side)))
 
 
 def _input_terms(node: Apply, grads: Sequence[Variable | None], active: set[Variable],

@@ -13,6 +13,7 @@ from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.trace import made_at
 from symtensor.graph.types import is_complex
 from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.ops.branch import Path, paths
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.fused import Fused, Literal, ScalarProgram, Step
@@ -26,12 +27,16 @@ _INPUTS, _STEPS = 48, 400
 
 
 class Group:
-    """Nodes that become one loop. ``first`` and ``last`` are positions in the order of the graph."""
+    """Nodes that become one loop. ``first`` and ``last`` are positions in the order of the graph.
 
-    __slots__ = ("dims", "first", "last", "nodes", "reductions", "sources")
+    All run under the same conditions (``path``): none runs for the sake of another in a branch that is not taken.
+    """
 
-    def __init__(self, dims: tuple[Variable, ...], at: int) -> None:
+    __slots__ = ("dims", "first", "last", "nodes", "path", "reductions", "sources")
+
+    def __init__(self, dims: tuple[Variable, ...], path: Path, at: int) -> None:
         self.dims = dims
+        self.path = path
         self.first = self.last = at
         self.nodes: list[Apply] = []
         self.reductions: list[Apply] = []
@@ -59,6 +64,7 @@ class Grouping:
         self.facts = facts
         self.unit: dict[Apply, Group] = {}
         self.position = {node: at for at, node in enumerate(graph.order)}
+        self.paths = paths(graph.order, graph.roots, lambda node: node.inputs)
 
     def groups(self) -> list[Group]:
         """All groups, also those of one node, in the order of their first nodes."""
@@ -72,7 +78,8 @@ class Grouping:
     def _add_reduction(self, at: int, node: Apply) -> None:
         producer = node.inputs[0].owner
         group = self._of(producer)
-        if group is not None and producer is not None and group.dims == self.facts.shape(node.inputs[0]):
+        if group is not None and group.dims == self.facts.shape(node.inputs[0]) and (
+                group.path == self.paths.get(node, ())):
             group.reductions.append(node)
             group.last = at
             self.unit[node] = group
@@ -85,17 +92,19 @@ class Grouping:
 
     def _add(self, at: int, node: Apply) -> None:
         dims = self.facts.shape(node.outputs[0])
-        own = Group(dims, at)
+        own = Group(dims, self.paths.get(node, ()), at)
         own.nodes.append(node)
         own.sources.update(dict.fromkeys(node.inputs))
         self.unit[node] = own
         for variable in node.inputs:
             group = self._of(variable.owner)
-            if group is not None and group is not own and group.dims == dims and self._joinable(group, own):
+            if group is not None and group is not own and self._joinable(group, own):
                 own = self._join(group, own)
 
     def _joinable(self, early: Group, late: Group) -> bool:
-        """Whether two groups may be one: no path from one to the other passes a node outside."""
+        """Whether two groups may be one: no way from one to the other passes a node outside."""
+        if early.dims != late.dims or early.path != late.path:
+            return False
         if len(early.nodes) + len(late.nodes) > _STEPS:
             return False
         both = (early, late)
@@ -159,7 +168,7 @@ class Grouping:
         """The one other group, over the same dimensions, that has all clients of the node."""
         units = {self.unit.get(user) if user is not None else None for user in self._users(node.outputs[0])}
         (late, *others) = units or {None}
-        if others or late is None or late is group or late.dims != group.dims:
+        if others or late is None or late is group or (late.dims, late.path) != (group.dims, group.path):
             return None
         return late
 

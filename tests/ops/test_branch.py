@@ -127,3 +127,71 @@ def test_bad_branches():
         ifelse(x > 0, x, x)
     with pytest.raises(ValueError, match=r"1 value\(s\) in one branch, 2"):
         ifelse(x.sum() > 0, [x], [x, x])
+
+
+def test_gradients_run_on_the_side_taken_alone():
+    c, d, x, w = T.lscalar(), T.lscalar(), T.dvector(), T.dvector()
+    inner = ifelse(d, Counted()(T.tanh(x * w)), x * w)
+    loss = ifelse(c, Counted()(Counted()(inner)).sum(), (w * 3).sum() + T.exp(x[0])) + (w**2).sum()
+    g = symtensor.grad(loss, [x, w])
+    v, u = np.array([0.5, -1.0]), np.array([2.0, 0.25])
+    for f in compiled([c, d, x, w], [loss, *g]):
+        for cv, dv, wanted in ((1, 1, 6), (1, 0, 4), (0, 1, 0), (0, 0, 0)):
+            (_, gx, gw), count = calls(f, cv, dv, v, u)
+            assert count == wanted  # forward and backward, once each
+            slope = 8 * (1 - np.tanh(v * u) ** 2) if dv else np.full(2, 4.0)
+            np.testing.assert_allclose(gx, slope * u if cv else [np.exp(0.5), 0])
+            np.testing.assert_allclose(gw, 2 * u + (slope * v if cv else 3))
+
+
+def test_gradients_of_values_on_both_sides_and_inside():
+    c, x = T.lscalar(), T.dvector()
+    inside = T.exp(x)
+    a, b = ifelse(c, [inside, x], [x, x])
+    out = (a * b).sum()
+    wrt = [x, inside]
+    for f in compiled([c, x], symtensor.grad(out, wrt, disconnected_inputs="ignore")):
+        v = np.array([0.5, -1.0])
+        for cv, wanted in ((1, (np.exp(v) * (v + 1), v)), (0, (2 * v, 0 * v))):
+            for got, want in zip(f(cv, v), wanted):
+                np.testing.assert_allclose(got, want)
+
+
+def test_two_branches_share_a_side():
+    c, x = T.lscalar(), T.dvector()
+    test = T.neq(c, 0)
+    both = Counted()(T.sqr(x))
+    out = ifelse(test, both.sum(), x.sum()) * ifelse(test, T.exp(both).sum(), x.sum())
+    g = symtensor.grad(out, x)
+    v = np.array([0.5, -0.25])
+    for f in compiled([c, x], [out, g]):
+        (value, got), count = calls(f, 1, v)
+        assert count == 2
+        y = 2 * v**2
+        np.testing.assert_allclose(value, y.sum() * np.exp(y).sum())
+        np.testing.assert_allclose(got, 4 * v * (np.exp(y).sum() + y.sum() * np.exp(y)))
+        (value, got), count = calls(f, 0, v)
+        assert count == 0
+        np.testing.assert_allclose(got, 2 * v.sum() * np.ones(2))
+
+
+def test_gradients_in_a_loop_run_on_the_side_taken_alone():
+    x, w = T.dvector(), T.dvector()
+    out, _ = symtensor.scan(lambda a, y, w: ifelse(a > 1.5, T.tanh(Counted()(y * w)) + a, y - a * w), x,
+                            T.zeros_like(w), w)
+    g = symtensor.grad(out[-1].sum(), [x, w])
+    v, u, steps = np.array([1.0, 2, 3, 0]), np.array([0.3, 0.7]), 1e-6
+    def value(v, u):
+        y = np.zeros(2)
+        for a in v:
+            y = np.tanh(2 * y * u) + a if a > 1.5 else y - a * u
+        return y.sum()
+    for f in compiled([x, w], g):
+        (gx, gw), count = calls(f, v, u)
+        assert count == 4
+        for k, got in enumerate(gx):
+            e = steps * np.eye(4)[k]
+            np.testing.assert_allclose(got, (value(v + e, u) - value(v - e, u)) / (2 * steps), atol=1e-8)
+        for k, got in enumerate(gw):
+            e = steps * np.eye(2)[k]
+            np.testing.assert_allclose(got, (value(v, u + e) - value(v, u - e)) / (2 * steps), atol=1e-8)
