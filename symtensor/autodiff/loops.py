@@ -16,7 +16,7 @@ from symtensor.autodiff.null import DisconnectedType, is_disconnected, is_null
 from symtensor.autodiff.reverse import carries_gradient, fit_dtype, pullback
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
-from symtensor.ops.branch import IfElse, Path, schedule
+from symtensor.ops.branch import schedule, where_taken
 from symtensor.ops.create import Alloc, zeros_like
 from symtensor.ops.elementwise import add, eq, minimum, switch
 from symtensor.ops.elemwise import Elemwise
@@ -248,7 +248,7 @@ class _Saved:
         extra = [v for v in self.cuts if v not in stacked]
         if extra:
             branches = schedule(op.outputs, op.inputs)[1]
-            lazy = [_where_taken(v, branches.get(v.owner, ())) if v.owner is not None else v for v in extra]
+            lazy = [where_taken(v, branches.get(v.owner, ())) if v.owner is not None else v for v in extra]
             wide = Loop(op.inputs, (*op.outputs[:len(op.outputs) - op.until], *lazy, *op.outputs[len(op.outputs) -
                         op.until:]), op.sequences, op.states, op.until, op.truncate, op.name, op.recompute)
             rows = wide(*forward.inputs, return_list=True)[len(op.states) + op.rows:]
@@ -256,14 +256,6 @@ class _Saved:
         replaced = {v: v.type.make_variable(v.name) for v in self.cuts}
         self.expressions = clone_replace(expressions, replaced)
         self.sequences = [*forward.given(), *((inner, stacked[v]) for v, inner in replaced.items())]
-
-
-def _where_taken(value: Variable, path: Path) -> Variable:
-    """The value in the steps that compute it, zeros in those that do not: a row must not make a branch run."""
-    for condition, side in reversed(path):
-        pair = (value, zeros_like(value))
-        value = IfElse(1)(condition, *(pair if side else pair[::-1]))
-    return value
 
 
 def push_loop(op: Loop, inputs: Sequence[Variable], tangents: Sequence[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from symtensor.graph.walk import toposort
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import cast, neq
 
-__all__ = ["IfElse", "Path", "ifelse", "paths", "reached", "schedule", "sides_of"]
+__all__ = ["IfElse", "Path", "ifelse", "paths", "reached", "schedule", "sides_of", "where_taken"]
 
 Path = tuple[tuple[Variable, bool], ...]
 """Conditions, outermost first, with the value each must have."""
@@ -164,6 +164,16 @@ def _common(a: Path, b: Path) -> Path:
 def reached(path: Path, value: Callable[[Variable], Any]) -> bool:
     """Whether a path's conditions hold, given the values of variables."""
     return all(bool(value(condition)) is side for condition, side in path)
+
+
+def where_taken(value: Variable, path: Path) -> Variable:
+    """The value where the path's conditions hold, else zeros: others can have it without making its branch run."""
+    from symtensor.ops.create import zeros_like
+
+    for condition, side in reversed(path):
+        pair = (value, zeros_like(value))
+        value = IfElse(1)(condition, *(pair if side else pair[::-1]))
+    return value
 
 
 def schedule(roots: Sequence[Variable], stop: Iterable[Variable]) -> tuple[list[Apply], dict[Apply, Path]]:

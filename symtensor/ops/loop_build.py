@@ -5,12 +5,14 @@ What does not change from step to step is found by itself: it stays outside, and
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
+from symtensor.ops.branch import Path, paths, where_taken
 from symtensor.ops.loop import Loop, State
 
 __all__ = ["Carried", "LoopResult", "build_loop"]
@@ -59,7 +61,9 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
     inside: set[Variable] = set(moving)
     captured: dict[Variable, Variable] = {}
     order: list[Apply] = []
-    for node in toposort(outputs, {**dict.fromkeys(moving), **others}):
+    whole = toposort(outputs, {**dict.fromkeys(moving), **others})
+    branches = paths(whole, outputs, lambda node: node.inputs)
+    for node in whole:
         if any(variable in inside for variable in node.inputs):
             inside.update(node.outputs)
             order.append(node)
@@ -78,8 +82,15 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
     arguments = [inner[v] for v in (*(v for v, _ in used_sequences), *(v for group in taps for _, v in group))]
     arguments += captured.values()
     op = Loop(arguments, made, len(used_sequences), kinds, condition is not None, truncate, name, recompute)
-    values = clone_replace(list(captured), others)
+    kept = [where_taken(v, _outer_part(branches.get(v.owner, ()), inside)) if v.owner is not None else v
+            for v in captured]
+    values = clone_replace(kept, others)
     found = op(n, *(outer for _, outer in used_sequences), *(state.initial for state in states), *values,
                return_list=True)
     count = len(states)
     return LoopResult(found[:count], found[count:count + len(rows)], found[-1] if condition is not None else None)
+
+
+def _outer_part(path: Path, inside: set[Variable]) -> Path:
+    """The conditions of a path up to the first that steps decide."""
+    return tuple(itertools.takewhile(lambda step: step[0] not in inside, path))

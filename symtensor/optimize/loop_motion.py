@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.batching import batch
+from symtensor.ops.branch import paths
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
@@ -108,10 +109,12 @@ def _heavy(node: Apply) -> bool:
 
 
 def before(parts: Parts) -> None:
-    """Compute products and gathers of sequences ahead of the loop."""
+    """Compute products and gathers of sequences ahead of the loop, but for those of branches."""
     order, carried = _inner_order(parts)
     rows = dict(parts.sequences)
-    wanted = {v for node in order if _heavy(node) and not any(v in carried for v in node.inputs)
+    branches = paths(order, parts.roots, lambda node: node.inputs)
+    heavy = [node for node in order if _heavy(node) and node not in branches]
+    wanted = {v for node in heavy if not any(v in carried for v in node.inputs)
               for v in ancestors(node.outputs, [*rows, *parts.others])}
     lifted: dict[Variable, Variable] = {}
     for node in order:
@@ -125,11 +128,11 @@ def before(parts: Parts) -> None:
         made = batch(node, given)
         if made is not None:
             lifted[node.outputs[0]] = made
-    tops = {node.outputs[0] for node in order if _heavy(node)} & set(lifted)
+    tops = [node.outputs[0] for node in heavy if node.outputs[0] in lifted]
     if not tops:
         return
     fresh = {v: v.type.make_variable(v.name) for v in tops}
-    parts.sequences += [(fresh[v], lifted[v]) for v in tops if v in fresh]
+    parts.sequences += [(fresh[v], lifted[v]) for v in tops]
     made_roots = iter(clone_replace(parts.roots, fresh))
     for state in parts.states:
         state.new = next(made_roots)

@@ -195,3 +195,24 @@ def test_gradients_in_a_loop_run_on_the_side_taken_alone():
         for k, got in enumerate(gw):
             e = steps * np.eye(2)[k]
             np.testing.assert_allclose(got, (value(v, u + e) - value(v, u - e)) / (2 * steps), atol=1e-8)
+
+
+def test_products_and_gathers_of_branches_stay_in_the_loop():
+    x, i, w = T.dmatrix(), T.lvector(), T.dmatrix()
+    out, _ = symtensor.scan(lambda row, at, w: ifelse(at >= 0, w[at] + T.dot(row, w), row), [x, i], None, w)
+    for f in compiled([x, i, w], out):
+        rows, w_value = np.arange(6.0).reshape(2, 3), np.arange(9.0).reshape(3, 3)
+        found = f(rows, np.array([1, -9]), w_value)  # -9 is no row of w
+        np.testing.assert_allclose(found, [w_value[1] + rows[0] @ w_value, rows[1]])
+
+
+def test_what_does_not_change_runs_once_where_its_branch_is_taken():
+    c, x, w = T.lscalar(), T.dvector(), T.dvector()
+    out, _ = symtensor.scan(lambda a, y, w: ifelse(c, Counted()(w) * a + y, y + a), x, T.zeros_like(w), w)
+    for f in compiled([c, x, w], out[-1]):
+        value, count = calls(f, 1, np.ones(3), np.arange(2.0))
+        np.testing.assert_allclose(value, [0, 6])
+        assert count == 1
+        value, count = calls(f, 0, np.ones(3), np.arange(2.0))
+        np.testing.assert_allclose(value, [3, 3])
+        assert count == 0
