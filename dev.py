@@ -5,6 +5,7 @@
     test         install, check style and types, run all tests
     test-full    the same with the slow tests (more examples, every option)
     fuzz         compare all modes on random programs: --seconds N (60), --seed S, --count N; scripts in out/fuzz/
+    compilers    all tests with each of gcc, clang and zig (or those named)
     bench        measure beside PyTensor, JAX and PyTorch, those that are installed (--peers installs them)
     accuracy     measure errors against long double and mpmath; writes docs/accuracy.md (--stride 1: all floats)
     shell        an interactive Python with symtensor imported
@@ -33,8 +34,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
-    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "bench": bench, "accuracy": accuracy,
-             "shell": shell, "clean": clean}
+    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "compilers": compilers, "bench": bench,
+             "accuracy": accuracy, "shell": shell, "clean": clean}
     if not arguments or arguments[0] not in tasks:
         print(__doc__)
         return 0 if arguments in ([], ["-h"], ["--help"], ["help"]) else 2
@@ -65,6 +66,23 @@ def test_full(rest: list[str]) -> int:
 def fuzz(rest: list[str]) -> int:
     install("test")
     return run([str(PYTHON), "-m", "tests.fuzz.run", *rest])
+
+
+def compilers(rest: list[str]) -> int:
+    install("test", "dev", "draw", "compiler")
+    failed = 0
+    for name in rest or ["gcc", "clang", "zig"]:
+        command = f"{zig()} cc" if name == "zig" else shutil.which(name)
+        print(f"== {name}: {command or 'not on PATH'}", flush=True)
+        failed |= command is None or run(
+            [str(PYTHON), "-m", "pytest", "-n", str(usable_cores())], SYMTENSOR_FLAGS=f"compiler={command}")
+    return int(failed)
+
+
+def zig() -> str:
+    """The compiler of the wheel ziglang."""
+    code = "import ziglang, pathlib; print(pathlib.Path(ziglang.__file__).parent / 'zig')"
+    return subprocess.run([str(PYTHON), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def bench(rest: list[str]) -> int:
