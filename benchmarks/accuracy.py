@@ -211,7 +211,8 @@ def build(folder: Path, names: list[str], target: str = "native") -> Path:
         for k, name in enumerate(names))
     oracles, main = ORACLES.split("static double ulps", 1)
     text = "\n".join([
-        "#define UNKNOWN 0x1p1000", *supports, loops, f"static void run(int k, int n, const float *x, float *y) {{ {runs} }}", oracles,
+        "#define UNKNOWN 0x1p1000", *supports, loops,
+        f"static void run(int k, int n, const float *x, float *y) {{ {runs} }}", oracles,
         f"static real reference(int k, real x, real got) {{ {checks} return 0; }}",
         _in_double(oracles), f"static double quick(int k, double x, double got) {{ {quick} return NAN; }}",
         "static const char *const names[] = {" + ", ".join(f'"{name}"' for name in names) + "};",

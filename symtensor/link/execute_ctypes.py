@@ -186,11 +186,11 @@ class Program:
 
 
 class _Running:
-    """One run; what host calls return is kept until it is over."""
+    """One run; what a host call returns is kept until the same call is made again in a later step, or the end."""
 
     def __init__(self, program: Program, arrays: list[Array]) -> None:
         self.program, self.arrays = program, arrays
-        self.kept: list[Array] = []
+        self.kept: dict[int, list[Array]] = {}
         self.error: BaseException | None = None
 
     def run(self) -> list[Array]:
@@ -242,9 +242,8 @@ class _Running:
                 raise TypeError("a host call must return a sequence of arrays")
             if len(results) != len(wanted):
                 raise ValueError(f"a host call returned {len(results)} arrays instead of {len(wanted)}")
-            for k, (spec, value) in enumerate(zip(wanted, results)):
-                array = _ready(spec, np.asarray(value))
-                self.kept.append(array)
+            self.kept[index] = [_ready(spec, np.asarray(value)) for spec, value in zip(wanted, results)]
+            for k, array in enumerate(self.kept[index]):
                 outputs[k].data, outputs[k].ndim = array.ctypes.data, array.ndim
                 outputs[k].shape[:array.ndim] = array.shape
                 outputs[k].strides[:array.ndim] = array.strides

@@ -45,6 +45,11 @@ class State:
     taps: tuple[int, ...] = (-1,)
     keep: int | None = None
 
+    def room(self, n: int) -> int:
+        """How many rows of the trace need memory at a time, for n steps."""
+        whole = self.depth + n
+        return whole if self.keep is None else min(whole, max(self.depth + 1, self.keep))
+
 
 class Loop(Op):
     """``inputs -> outputs`` for each of n steps.
@@ -161,7 +166,7 @@ class Loop(Op):
         steps, sequences, initial, constant = self.split(inputs)
         n = int(steps)
         self._check_values(n, sequences, initial)
-        traces = [np.zeros((state.depth + n, *first.shape[1:]), first.dtype)
+        traces = [np.zeros((state.room(n), *first.shape[1:]), first.dtype)
                   for state, first in zip(self.states, initial, strict=True)]
         for state, trace, first in zip(self.states, traces, initial, strict=True):
             trace[:state.depth] = first
@@ -173,13 +178,13 @@ class Loop(Op):
                 known[inner] = np.asarray(sequence[done])
             for state, trace, places in zip(self.states, traces, self.tap_places, strict=True):
                 for tap, place in zip(state.taps, places, strict=True):
-                    known[self.inputs[place]] = np.asarray(trace[state.depth + done + tap])
+                    known[self.inputs[place]] = np.asarray(trace[(state.depth + done + tap) % len(trace)])
             values = self._step(known, done)
             for k, (trace, value) in enumerate(zip(traces, values, strict=False)):
                 if trace.shape[1:] != np.shape(value):
                     raise ValueError(f"{self}: step {done} gives state {k} of shape {np.shape(value)}, but its initial "
                                      f"value has shape {trace.shape[1:]}")
-                trace[self.states[k].depth + done] = value
+                trace[(self.states[k].depth + done) % len(trace)] = value
             for k in range(self.rows):
                 value = values[len(self.states) + k]
                 if stacked[k] is None:
@@ -196,7 +201,8 @@ class Loop(Op):
                 self._empty_shapes(node, inputs), node.outputs[len(self.states):], strict=False)]
         for storage, state, trace in zip(outputs, self.states, traces, strict=False):
             length = state.depth + (done if self.until else n)
-            storage[0] = trace if state.keep is None else trace[max(length - state.keep, 0):length]
+            storage[0] = trace if state.keep is None else trace[
+                np.arange(max(length - state.keep, 0), length) % len(trace)]
         for storage, rows in zip(outputs[len(self.states):], stacked, strict=False):
             storage[0] = rows
         if self.until:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -216,3 +218,18 @@ def test_what_does_not_change_runs_once_where_its_branch_is_taken():
         value, count = calls(f, 0, np.ones(3), np.arange(2.0))
         np.testing.assert_allclose(value, [3, 3])
         assert count == 0
+
+
+def test_steps_on_the_host_keep_no_memory_of_earlier_steps():
+    x = T.dvector()
+    out, _ = symtensor.scan(lambda y: Counted()(y) / 2, None, x, n_steps=100)
+    value = np.ones(50_000)
+    for f in compiled([x], out[-1]):
+        f(value)
+        tracemalloc.start()
+        found, count = calls(f, value)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        np.testing.assert_array_equal(found, value)
+        assert count == 100
+        assert peak < 15 * value.nbytes

@@ -5,7 +5,8 @@ typedef struct {
     st_frame frame;            /* first: st_arena finds it from the call */
     Program *program;
     PyThreadState *thread;
-    PyObject *kept;            /* list: what host calls returned, alive until st_main is done; NULL before the first */
+    PyObject *kept;            /* list: what each host call returned last, alive until it is made again in a later
+                                  step or st_main is done; NULL before the first */
     PyObject *lease;           /* capsule that views given to host calls have as base; NULL before the first */
     PyObject **owners;
 } Running;
@@ -144,30 +145,49 @@ static PyArrayObject *take(const Spec *spec, PyObject *value, PyObject *argument
     return array;
 }
 
-static int take_all(Running *run, const HostSpec *spec, PyObject *arguments, PyObject *results, st_value *outputs)
+/* Keep `taken` (its reference is taken over) in place of what the same host call returned in an earlier step, unless
+   someone holds a view of that. */
+static int replace_kept(Running *run, int32_t index, PyObject *taken)
+{
+    PyObject *before = PyList_GET_ITEM(run->kept, index);
+    if (before != Py_None && Py_REFCNT(run->lease) > 1 && PyList_Append(run->kept, before) < 0) {
+        Py_DECREF(taken);
+        return -1;
+    }
+    return PyList_SetItem(run->kept, index, taken);
+}
+
+/* The results of a host call, described in `outputs`. */
+static PyObject *take_all(const HostSpec *spec, PyObject *arguments, PyObject *results, st_value *outputs)
 {
     if (PySequence_Fast_GET_SIZE(results) != spec->n_outputs) {
         PyErr_Format(PyExc_ValueError, "a host call returned %zd arrays instead of %d",
                      PySequence_Fast_GET_SIZE(results), spec->n_outputs);
-        return -1;
+        return NULL;
     }
-    for (int k = 0; k < spec->n_outputs; k++) {
+    PyObject *taken = PyTuple_New(spec->n_outputs);
+    for (int k = 0; taken && k < spec->n_outputs; k++) {
         PyArrayObject *array = take(&spec->outputs[k], PySequence_Fast_GET_ITEM(results, k), arguments);
-        if (!array) return -1;
-        int failed = PyList_Append(run->kept, (PyObject *)array);
-        Py_DECREF(array);
-        if (failed) return -1;
+        if (!array) {
+            Py_CLEAR(taken);
+            break;
+        }
+        PyTuple_SET_ITEM(taken, k, (PyObject *)array);
         outputs[k].data = PyArray_BYTES(array);
         outputs[k].ndim = PyArray_NDIM(array);
         memcpy(outputs[k].shape, PyArray_DIMS(array), sizeof(npy_intp) * (size_t)PyArray_NDIM(array));
         memcpy(outputs[k].strides, PyArray_STRIDES(array), sizeof(npy_intp) * (size_t)PyArray_NDIM(array));
     }
-    return 0;
+    return taken;
 }
 
 static int prepare_host(Running *run)
 {
-    if (!run->kept && !(run->kept = PyList_New(0))) return -1;
+    if (!run->kept) {
+        run->kept = PyList_New(run->program->n_hosts);
+        for (int i = 0; run->kept && i < run->program->n_hosts; i++) PyList_SET_ITEM(run->kept, i, Py_NewRef(Py_None));
+        if (!run->kept) return -1;
+    }
     if (run->lease) return 0;
     PyObject *owners = PyList_New(0);
     for (int i = 0; owners && i < run->program->n_inputs; i++)
@@ -195,11 +215,11 @@ static int call_host(Running *run, int32_t index, const st_value *inputs, st_val
     PyObject *results = given ? PyObject_CallFunction(run->program->host, "iO", (int)index, given) : NULL;
     Py_XDECREF(given);
     PyObject *fast = results ? PySequence_Fast(results, "a host call must return a sequence of arrays") : NULL;
-    int status = fast ? take_all(run, spec, arguments, fast, outputs) : -1;
+    PyObject *taken = fast ? take_all(spec, arguments, fast, outputs) : NULL;
     Py_XDECREF(fast);
     Py_XDECREF(results);
     Py_DECREF(arguments);
-    return status;
+    return taken ? replace_kept(run, index, taken) : -1;
 }
 
 static int host_call(void *context, int32_t index, const st_value *inputs, st_value *outputs)
