@@ -47,7 +47,7 @@ REFERENCES = {
     "deg2rad": "x * (PI / 180)", "rad2deg": "x * (180 / PI)",
     "sigmoid": "x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x))",
     "softplus": "softplus(x)", "log_sigmoid": "-softplus(-x)", "cbrt": "cbrtl(x)",
-    "log1mexp": "x > -0.7L ? logl(-expm1l(x)) : log1pl(-expl(x))", "sinc": "sinc(x)",
+    "log1mexp": "x > 0 ? NAN : x > -0.7L ? logl(-expm1l(x)) : log1pl(-expl(x))", "sinc": "sinc(x)",
     "erf": "erfl(x)", "erfc": "erfcl(x)", "erfcx": "erfcx(x)", "erfinv": "erfinv(x, got)", "erfcinv": "erfcinv(x, got)",
     "gamma": "x == 0 ? 1 / x : x < 0 && x == floorl(x) ? NAN : tgammal(x)", "gammaln": "lgammal(x)", "psi": "psi(x)",
     "tri_gamma": "tri_gamma(x)", "j0": "j0l(x)", "j1": "j1l(x)", "i0": "bessel_i(0, x)", "i1": "bessel_i(1, x)",
@@ -71,7 +71,7 @@ static real erfcx_slope(real x)
 {
     real tail = 0, k;
     if (x < 2) return 2 * x * erfcx(x) - 2 / sqrtl(PI);
-    for (k = 100; k > 0; k--) tail = k / 2 / (x + tail);
+    for (k = x < 20 ? 100 : 16; k > 0; k--) tail = k / 2 / (x + tail);
     return x == x ? -2 * tail / (x + tail) / sqrtl(PI) : x;
 }
 static real erfcinv(real q, real x) /* one step of Newton's method from what is to be checked */
