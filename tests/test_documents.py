@@ -21,11 +21,11 @@ MODULES = sorted(
 )
 
 
-DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/accuracy.md", "docs/decisions.md", "docs/language.md"]
+DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/accuracy.md", "docs/decisions.md", "docs/language.md", "docs/tutorial.md"]
 LANGUAGE = (ROOT / "docs/language.md").read_text()
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/language.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/language.md", "docs/tutorial.md"])
 def test_examples_of_documents(document: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     assert blocks
