@@ -21,7 +21,8 @@ MODULES = sorted(
 )
 
 
-DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/accuracy.md", "docs/decisions.md", "docs/language.md", "docs/tutorial.md"]
+DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/accuracy.md", "docs/decisions.md", "docs/language.md",
+             "docs/tutorial.md"]
 LANGUAGE = (ROOT / "docs/language.md").read_text()
 
 

@@ -71,8 +71,14 @@ def make_body(program: Program, node: Apply) -> Body:
     changing = set(fresh.values())
     needed: dict[Variable, None] = {}
     barrier = {*changing, *node.inputs}
-    found = paths(toposort(body.outputs, barrier, program.needs), body.outputs, program.needs)
-    program.paths.update(found)
+    whole = toposort(body.outputs, barrier, program.needs)
+    found = paths(whole, body.outputs, program.needs)
+    moving = set(changing)
+    for inner in whole:
+        if any(variable in moving for variable in program.needs(inner)):
+            moving.update(inner.outputs)
+            if inner in found:  # what does not change runs before the loop, whatever its steps decide
+                program.paths[inner] = found[inner]
     for inner in toposort(body.outputs, barrier, program.needs):
         wanted = list(program.needs(inner))
         if any(variable in changing for variable in wanted):

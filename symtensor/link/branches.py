@@ -42,8 +42,11 @@ class Branches:
             driver.branches += 1
             self.open.append((condition, side))
             self.made.append(set())
+        outputs = step.node.outputs if step.node is not None else ()
+        dims = [dim for output in outputs for dim in self.emitter.program.dims(output)]
         for made in self.made[base:]:
-            made.update(step.node.outputs if step.node is not None else (), step.writes)
+            made.update(outputs, step.writes, (dim for dim in dims if dim.owner is not None and any(
+                variable in outputs for variable in dim.owner.inputs)))
         if step.kind == "repeat":
             self.loops.append(len(self.open))
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.op import Op, Shape
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Variable
-from symtensor.graph.walk import toposort
+from symtensor.graph.walk import graph_inputs, toposort
 from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import cast, neq
+from symtensor.ops.identity import Identity
 
-__all__ = ["IfElse", "Path", "ifelse", "paths", "reached", "schedule", "sides_of", "where_taken"]
+__all__ = ["IfElse", "Path", "Within", "ifelse", "paths", "reached", "schedule", "sides_of", "where_taken"]
 
 Path = tuple[tuple[Variable, bool], ...]
 """Conditions, outermost first, with the value each must have."""
@@ -75,6 +79,18 @@ class IfElse(Op):
                 result.append(IfElse(1)(inputs[0], *(zeros_like(inputs[at]) if t is None else t
                                                      for at, t in zip(places, moving, strict=True))))
         return result
+
+
+class Within(Identity):
+    """The input, in the branch of a step: it is a different variable in each step, as the condition is."""
+
+    __props__ = ()
+
+    def make_node(self, x: Any, condition: Any) -> Apply:  # type: ignore[override]
+        return Apply(self, [x, condition], [x.type.make_variable()])
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True], [False]]
 
 
 def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None = None) -> Any:
@@ -168,11 +184,16 @@ def reached(path: Path, value: Callable[[Variable], Any]) -> bool:
 
 def where_taken(value: Variable, path: Path) -> Variable:
     """The value where the path's conditions hold, else zeros: others can have it without making its branch run."""
-    from symtensor.ops.create import zeros_like
+    from symtensor.ops.create import alloc
+    from symtensor.ops.infer import ShapeInference
 
+    if not path:
+        return value
+    graph = FunctionGraph.build(graph_inputs([value]), [value])
+    dims = ShapeInference.of(graph).shape_of(graph.outputs[0])  # found without the value, where that can be
+    zero = alloc(np.zeros((), value.type.dtype), *dims)
     for condition, side in reversed(path):
-        pair = (value, zeros_like(value))
-        value = IfElse(1)(condition, *(pair if side else pair[::-1]))
+        value = IfElse(1)(condition, *((value, zero) if side else (zero, value)))
     return value
 
 

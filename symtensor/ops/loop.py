@@ -21,8 +21,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.branch import Path, reached, schedule
-from symtensor.ops.constant_value import get_scalar_constant_value
-from symtensor.ops.convert import NotScalarConstantError, as_index, as_tensor_variable, int64_constant
+from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant
 from symtensor.ops.elementwise import add, eq, ge, minimum
 from symtensor.ops.infer import ShapeInference
 
@@ -197,8 +196,10 @@ class Loop(Op):
             if self.until and bool(values[-1]):
                 break
         if n == 0:
+            from symtensor.ops.loop_shapes import empty_shapes
+
             stacked = [np.zeros(shape, out.type.dtype) for shape, out in zip(
-                self._empty_shapes(node, inputs), node.outputs[len(self.states):], strict=False)]
+                empty_shapes(self, node, inputs), node.outputs[len(self.states):], strict=False)]
         for storage, state, trace in zip(outputs, self.states, traces, strict=False):
             length = state.depth + (done if self.until else n)
             storage[0] = trace if state.keep is None else trace[
@@ -234,17 +235,6 @@ class Loop(Op):
                 known[output] = cell[0]
         return [_value(v, known) for v in self.outputs]
 
-    def _empty_shapes(self, node: Apply, inputs: Sequence[Any]) -> list[tuple[int, ...]]:
-        """The shapes of stacked rows where no step ran."""
-        shapes = []
-        given = [tuple(map(int64_constant, np.shape(value))) for value in inputs]
-        values = {v: int64_constant(int(x)) for v, x in zip(node.inputs, inputs, strict=True)
-                  if isinstance(v.type, TensorType) and v.type.ndim == 0 and v.type.dtype == "int64"}
-        for shape, row in zip(self._row_shapes(node, given), self.outputs[len(self.states):], strict=False):
-            dims = clone_replace(list(shape), values) if shape is not None else row.type.shape
-            shapes.append((0, *map(_known_dim, dims)))
-        return shapes
-
     # -- shapes -------------------------------------------------------------------------------------------------------
 
     def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Any]:  # type: ignore[override]
@@ -256,7 +246,7 @@ class Loop(Op):
                 length = (int64_constant(state.keep) if state.keep <= state.depth
                           else minimum(int64_constant(state.keep), length))
             result.append((length, *shapes[1 + self.sequences + k][1:]))
-        result += [None if shape is None else (n, *shape) for shape in self._row_shapes(node, shapes)]
+        result += [None if shape is None else (n, *shape) for shape in self.row_shapes(node, shapes)]
         return [*result, ()] if self.until else result
 
     @cached_property
@@ -290,7 +280,7 @@ class Loop(Op):
             return None
         return clone_replace(list(dims), replaced)
 
-    def _row_shapes(self, node: Apply, shapes: Sequence[Shape]) -> list[list[Variable] | None]:
+    def row_shapes(self, node: Apply, shapes: Sequence[Shape]) -> list[list[Variable] | None]:
         return [self.outer_dims(node, shapes, dims) for dims in self._inner_dims]
 
     def checks(self, node: Apply, shapes: Sequence[Shape]) -> list[tuple[Variable, str, tuple[Variable, ...]]]:
@@ -391,14 +381,6 @@ class Loop(Op):
 def loop_of(node: Apply) -> Loop:
     """The op of a node that is known to be a loop."""
     return node.op  # type: ignore[return-value]
-
-
-def _known_dim(dim: Any) -> int:
-    """A dimension that follows from constants; 0 for any other."""
-    try:
-        return int(get_scalar_constant_value(0 if dim is None else dim))
-    except NotScalarConstantError:
-        return 0
 
 
 def _value(variable: Variable, known: dict[Variable, Any]) -> Any:

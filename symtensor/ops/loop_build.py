@@ -6,13 +6,16 @@ What does not change from step to step is found by itself: it stays outside, and
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from symtensor.graph.trace import made_at
+from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import clone_replace, toposort
-from symtensor.ops.branch import Path, paths, where_taken
+from symtensor.ops.branch import Path, Within, paths, where_taken
 from symtensor.ops.loop import Loop, State
 
 __all__ = ["Carried", "LoopResult", "build_loop"]
@@ -57,17 +60,15 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
     others = dict(others or {})
     outputs = [*(state.new for state in states), *rows, *([condition] if condition is not None else [])]
     moving = {inner for inner, _ in sequences} | {tap for state in states for tap in state.taps.values()}
-    used: set[Variable] = set(outputs)
-    inside: set[Variable] = set(moving)
     captured: dict[Variable, Variable] = {}
-    order: list[Apply] = []
-    whole = toposort(outputs, {**dict.fromkeys(moving), **others})
+    leaves = {**dict.fromkeys(moving), **others}
+    outputs = _kept_in_branches(outputs, leaves, moving)
+    whole = toposort(outputs, leaves)
     branches = paths(whole, outputs, lambda node: node.inputs)
-    for node in whole:
-        if any(variable in inside for variable in node.inputs):
-            inside.update(node.outputs)
-            order.append(node)
-            used.update(node.inputs)
+    inside = _decided(whole, moving)
+    used: set[Variable] = set(outputs)
+    order = [node for node in whole if node.outputs[0] in inside]
+    used.update(v for node in order for v in node.inputs)
     for variable in (*(v for node in order for v in node.inputs), *outputs):
         if variable not in inside and variable not in captured and not isinstance(variable, Constant):
             captured[variable] = variable.type.make_variable(variable.name)
@@ -89,6 +90,48 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
                return_list=True)
     count = len(states)
     return LoopResult(found[:count], found[count:count + len(rows)], found[-1] if condition is not None else None)
+
+
+def _decided(order: Sequence[Apply], changing: Iterable[Variable]) -> set[Variable]:
+    """What depends on what is ``changing``."""
+    found = set(changing)
+    for node in order:
+        if any(v in found for v in node.inputs):
+            found.update(node.outputs)
+    return found
+
+
+def _kept_in_branches(outputs: list[Variable], leaves: Iterable[Variable],
+                      changing: Collection[Variable]) -> list[Variable]:
+    """The expressions, with what does not change, but may fail and serves a branch alone that steps decide on, made to
+    depend on the branch's condition. Plain arithmetic cannot fail: it is done once, ahead."""
+    order = toposort(outputs, leaves)
+    branches = paths(order, outputs, lambda node: node.inputs)
+    inside = _decided(order, changing)
+    replaced: dict[Variable, Variable] = {}
+    for node in order if branches else ():
+        conditions = [condition for condition, _ in branches.get(node, ()) if condition in inside]
+        if not conditions or isinstance(node.op, _plain_ops()) or any(v in inside for v in node.inputs):
+            continue
+        given = [Within()(v, conditions[-1]) if isinstance(v.type, TensorType) and v.type.ndim else v
+                 for v in node.inputs]
+        with made_at(node.origin):
+            made = node.op(*given, return_list=True)
+        replaced.update(zip(node.outputs, made, strict=True))
+        inside.update(node.outputs)
+    return clone_replace(outputs, replaced) if replaced else outputs
+
+
+@cache
+def _plain_ops() -> tuple[type, ...]:
+    from symtensor.ops.create import Alloc
+    from symtensor.ops.dimshuffle import DimShuffle
+    from symtensor.ops.dot import BatchedDot, Dot
+    from symtensor.ops.elemwise import Elemwise
+    from symtensor.ops.fused import Fused
+    from symtensor.ops.shape import Shape_i
+
+    return Alloc, BatchedDot, DimShuffle, Dot, Elemwise, Fused, Shape_i
 
 
 def _outer_part(path: Path, inside: set[Variable]) -> Path:

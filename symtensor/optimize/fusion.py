@@ -50,7 +50,8 @@ def fuse(graph: FunctionGraph, facts: Facts, log: list[Firing]) -> FunctionGraph
     groups = grouping.groups()
     for group in groups:
         grouping.sink(group)
-    chosen = [group for group in groups if len(group.nodes) > 1 or (group.nodes and group.reductions)]
+    chosen = [group for group in groups if (len(group.nodes) > 1 or (group.nodes and group.reductions))
+              and any(_literal(v) is None for v in grouping.outside(group))]
     if not chosen:
         return graph
     return _rebuild(graph, chosen, log)
@@ -115,7 +116,7 @@ class Grouping:
     def _reaches(self, late: Group, early: Group) -> bool:
         """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction)."""
         seen: set[Apply] = set()
-        pending = [v.owner for v in self._outside(late) if v.owner is not None and self._of(v.owner) is not early]
+        pending = [v.owner for v in self.outside(late) if v.owner is not None and self._of(v.owner) is not early]
         while pending:
             node = pending.pop()
             if node in seen:
@@ -130,10 +131,10 @@ class Grouping:
                 pending.extend(v.owner for v in node.inputs if v.owner is not None)
             elif group is not late:
                 seen.update(group.nodes, group.reductions)
-                pending.extend(v.owner for v in self._outside(group) if v.owner is not None)
+                pending.extend(v.owner for v in self.outside(group) if v.owner is not None)
         return False
 
-    def _outside(self, group: Group) -> Iterator[Variable]:
+    def outside(self, group: Group) -> Iterator[Variable]:
         """What the group reads."""
         for variable in group.sources:
             owner = variable.owner

@@ -20,6 +20,7 @@ from symtensor.ops.elemwise import ELEMENTWISE
 from symtensor.ops.index import AdvancedSubtensor1
 from symtensor.ops.loop import loop_of
 from symtensor.ops.loop_build import Carried, build_loop
+from symtensor.ops.loop_shapes import steady
 
 __all__ = ["Parts", "after", "before", "collected"]
 
@@ -92,12 +93,20 @@ class Parts:
         return stand_in
 
 
+def _changing(parts: Parts) -> set[Variable]:
+    """The inner variables that differ from step to step."""
+    return {v for state in parts.states for v in state.taps.values()} | {v for v, _ in parts.sequences}
+
+
+def _inputs(parts: Parts) -> list[Variable]:
+    return [*(v for v, _ in parts.sequences), *(v for state in parts.states for v in state.taps.values()),
+            *parts.others]
+
+
 def _inner_order(parts: Parts) -> tuple[list[Apply], set[Variable]]:
     """The inner nodes, and the variables that taps decide."""
-    taps = {v for state in parts.states for v in state.taps.values()}
-    inputs = taps | {v for v, _ in parts.sequences} | set(parts.others)
-    order = toposort(parts.roots, inputs)
-    carried = set(taps)
+    order = toposort(parts.roots, _inputs(parts))
+    carried = {v for state in parts.states for v in state.taps.values()}
     for node in order:
         if any(v in carried for v in node.inputs):
             carried.update(node.outputs)
@@ -114,6 +123,8 @@ def before(parts: Parts) -> None:
     rows = dict(parts.sequences)
     branches = paths(order, parts.roots, lambda node: node.inputs)
     heavy = [node for node in order if _heavy(node) and node not in branches]
+    even = steady(_inputs(parts), _changing(parts), [node.outputs[0] for node in heavy])
+    heavy = [node for node, same in zip(heavy, even, strict=True) if same]
     wanted = {v for node in heavy if not any(v in carried for v in node.inputs)
               for v in ancestors(node.outputs, [*rows, *parts.others])}
     lifted: dict[Variable, Variable] = {}
@@ -152,10 +163,17 @@ def after(parts: Parts) -> None:
     for node in order:
         for v in node.inputs:
             clients.setdefault(v, []).append(node)
+    changing = _changing(parts)
+    moves = set(changing)
+    for node in order:
+        if any(v in moves for v in node.inputs):
+            moves.update(node.outputs)
+    even = dict(zip(order, steady(_inputs(parts), changing, [node.outputs[0] for node in order]), strict=True))
     movable: set[Apply] = set()
     for node in reversed(order):
-        if node.outputs[0] not in inside and all(user in movable for out in node.outputs
-                                                 for user in clients.get(out, ())) and _has_rule(node):
+        if (node.outputs[0] not in inside and node.outputs[0] in moves and even[node] and _has_rule(node)
+                and all(user in movable for out in node.outputs for user in clients.get(out, ()))
+                and all(v.owner is None or v not in moves or even.get(v.owner, True) for v in node.inputs)):
             movable.add(node)
     if not any(_heavy(node) for node in movable):
         return
@@ -164,8 +182,8 @@ def after(parts: Parts) -> None:
     def outer(v: Variable) -> tuple[Variable, bool]:
         if v in made:
             return made[v], True
-        if isinstance(v, Constant) or v in parts.others:
-            return parts.others.get(v, v), False
+        if v not in moves:
+            return clone_replace([v], parts.others)[0], False
         return parts.stack(v), True
 
     for node in order:
@@ -186,8 +204,11 @@ def _has_rule(node: Apply) -> bool:
     return len(node.outputs) == 1 and any(isinstance(node.op, kind) for kind in BATCHING)
 
 
-def collected(parts: Parts, last_only: Sequence[bool]) -> None:
-    """Take sums over steps, of which only the last value is read, behind the loop."""
+def collected(parts: Parts, last_only: Sequence[bool], assume: bool) -> None:
+    """Take sums over steps, of which only the last value is read, behind the loop.
+
+    A term that could make the state wider stays, for the loop to say so; unless dimensions are assumed to be equal.
+    """
     if parts.condition is not None:
         return
     add = ELEMENTWISE["add"]
@@ -198,9 +219,14 @@ def collected(parts: Parts, last_only: Sequence[bool]) -> None:
             continue
         terms = [v for v in node.inputs if v is not tap]
         others = [*(s.new for j, s in enumerate(parts.states) if j != k), *parts.rows, *terms]
-        if len(terms) != len(node.inputs) - 1 or tap in ancestors(others):
+        if len(terms) != len(node.inputs) - 1 or tap in ancestors(others) or state.new.type.dtype == "bool":
             continue
-        sums = [_sum_of(parts, term) for term in terms]
+        if not all(want in (1, have or 1) or (assume and have != 1) for term in terms
+                   for have, want in zip(state.initial.type.shape[1:], term.type.shape, strict=True)):
+            continue
+        if not all(steady(_inputs(parts), _changing(parts), terms)):
+            continue
+        sums = [_sum_of(parts, term, state.new.type.dtype) for term in terms]
         if any(total is None for total in sums):
             continue
         first = state.initial
@@ -210,7 +236,7 @@ def collected(parts: Parts, last_only: Sequence[bool]) -> None:
         parts.changed = True
 
 
-def _sum_of(parts: Parts, term: Variable) -> Variable | None:
+def _sum_of(parts: Parts, term: Variable, dtype: str) -> Variable | None:
     """The sum of an inner value over the steps, computed outside; None where stacking its rows would cost more."""
     from symtensor.ops.blas import dot
     from symtensor.ops.reshape import reshape
@@ -242,4 +268,4 @@ def _sum_of(parts: Parts, term: Variable) -> Variable | None:
     if term.type.ndim > 1:
         return None
     stacked = rows(term)
-    return None if stacked is None else stacked.sum(axis=0)  # type: ignore[attr-defined]
+    return None if stacked is None else stacked.sum(axis=0, dtype=dtype)  # type: ignore[attr-defined]

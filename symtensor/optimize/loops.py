@@ -12,7 +12,7 @@ from typing import Any
 from symtensor.graph.fgraph import FunctionGraph, Guard, Interner
 from symtensor.graph.trace import made_at
 from symtensor.graph.variable import Apply, Constant, Variable
-from symtensor.graph.walk import ancestors, toposort
+from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.convert import static_value
 from symtensor.ops.elementwise import add, gt, switch
 from symtensor.ops.index import Subtensor, getitem
@@ -55,7 +55,9 @@ def _each_loop(graph: FunctionGraph, change: Callable[[Apply], list[Variable]]) 
 
 def _optimized(node: Apply, facts: Facts, optimize: Optimize) -> list[Variable]:
     op = loop_of(node)
-    inner = _with_known_shapes(node, facts, FunctionGraph.build(op.inputs, op.outputs))
+    known = {inner: outer for inner, outer in zip(op.inputs[op.first_other:], op.split(node.inputs)[3], strict=True)
+             if isinstance(outer, Constant)}
+    inner = _with_known_shapes(node, facts, FunctionGraph.build(op.inputs, clone_replace(op.outputs, known)))
     better = optimize(inner, facts.inference.assume)
     guards = _outer_guards(node, facts, better.guards)
     if guards is None:
@@ -107,6 +109,8 @@ def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Gu
         if dims is None:
             return None
         left, right = map(facts.inference.simplify, dims)
+        if left is not right and not (facts.inference.guardable(left) and facts.inference.guardable(right)):
+            return None
         found.append(replace(guard, left=left, right=right, shapes=()))
     return found
 
@@ -122,7 +126,7 @@ def _moved(node: Apply, graph: FunctionGraph, facts: Facts) -> dict[Variable, Va
     parts = Parts.of(node)
     reads = [_last_reads(trace, graph, facts) for trace in parts.traces_of]
     names = list(parts.traces_of)
-    collected(parts, [found is not None for found in reads])
+    collected(parts, [found is not None for found in reads], facts.inference.assume)
     after(parts)
     before(parts)
     for trace, state in zip(parts.traces_of, parts.states, strict=True):

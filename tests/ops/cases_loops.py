@@ -24,3 +24,6 @@ for truth in (True, False):
     case(f"branch/{truth}", lambda c, x, y: ifelse(c, x * y, T.exp(x[::-1])),
          lambda c, x, y: x * y if c else np.exp(x[::-1]),
          lambda n, d, truth=truth: [np.asarray(truth), d(n, 2), d(n, 2)])
+case("branch/in a loop",
+     lambda i, x, w: scan(lambda at, row, w: ifelse(at > 5, w[at] * row, row + w[0]), [i, x], None, w)[0],
+     lambda i, x, w: x + w[0], lambda n, d: [np.arange(n), d(n, 3), d(3, 3)])

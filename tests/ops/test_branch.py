@@ -233,3 +233,14 @@ def test_steps_on_the_host_keep_no_memory_of_earlier_steps():
         np.testing.assert_array_equal(found, value)
         assert count == 100
         assert peak < 15 * value.nbytes
+
+
+def test_what_does_not_change_fails_in_no_step_that_does_not_take_it():
+    x, n = T.dvector(), T.lvector()
+    out, _ = symtensor.scan(lambda i, x: ifelse(i > 100, x[99] + Counted()(x)[0], x[0]), n, None, x)
+    for f in compiled([x, n], out):
+        value, count = calls(f, np.arange(3.0) + 1, np.arange(4))
+        np.testing.assert_array_equal(value, np.ones(4))
+        assert count == 0
+        with pytest.raises(IndexError, match="step 1"):
+            f(np.arange(3.0), np.array([0, 200]))

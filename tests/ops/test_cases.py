@@ -17,6 +17,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Variable
 from symtensor.graph.walk import toposort
 from symtensor.ops.inventory import entries
+from symtensor.ops.loop import Loop
 
 for page in sorted(Path(__file__).parent.glob("cases_*.py")):
     importlib.import_module(page.stem)
@@ -162,7 +163,9 @@ def test_every_op_class_occurs_in_a_case() -> None:
         smooth = [out for out in roots if out.type.dtype == "float64"]
         if c.gradient and floats and smooth:
             roots += symtensor.grad(sum(out.sum() for out in smooth), floats, disconnected_inputs="ignore")
-        found |= {type(node.op).__name__ for node in toposort(roots)}
+        nodes = toposort(roots)
+        nodes += [inner for node in nodes if isinstance(node.op, Loop) for inner in node.op.order]
+        found |= {type(node.op).__name__ for node in nodes}
     classes = {entry.name for entry in entries() if not entry.page.endswith("record")}
     missing = classes - found
     assert missing == set().union(*ELSEWHERE.values()), sorted(missing)
