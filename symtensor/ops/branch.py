@@ -66,6 +66,18 @@ class IfElse(Op):
         rows = [[at in bases for bases in self.view_map.values()] for at in range(len(node.inputs))]
         return rows
 
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_grads: Sequence[Variable]) -> Sequence[Any]:
+        from symtensor.ops.create import zeros_like
+
+        condition, *values = inputs
+        result: list[Any] = [None] * len(inputs)
+        for at, (value, g) in enumerate(zip(values, [*output_grads, *output_grads], strict=True), 1):
+            if isinstance(g.type, TensorType):
+                zero = zeros_like(value, g.type.dtype)
+                result[at] = IfElse(1)(condition, *((g, zero) if at <= self.count else (zero, g)))
+        return result
+
     def R_op(self, inputs: Sequence[Variable], tangents: Sequence[Any]) -> Sequence[Any]:  # type: ignore[override]
         from symtensor.ops.create import zeros_like
 

@@ -75,8 +75,6 @@ def _of_class(kind: type[Op]) -> Entry:
     native = [name for name in ("kernel", "view", "expand") if getattr(kind, name, None) is not getattr(Op, name, None)]
     if issubclass(kind, (Elemwise, Fused, Reduction)):
         native = ["loops"]
-    if issubclass(kind, IfElse):
-        own = ["by branch"]
     if issubclass(kind, (Loop, IfElse)):
         native = ["control flow"]
     has = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,13 @@ def test_flags() -> None:
         assert flags()[-2:] == ("-O1", "-DX=a b")
 
 
+@pytest.fixture
+def none_chosen() -> Iterator[None]:
+    with config.change_flags(compiler=""):
+        yield
+
+
+@pytest.mark.usefixtures("none_chosen")
 def test_the_first_compiler_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     clang = command(tmp_path, "clang", "")
@@ -52,6 +60,7 @@ def test_the_first_compiler_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert find_compiler().identity() != identity
 
 
+@pytest.mark.usefixtures("none_chosen")
 def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(toolchain, "_ziglang", lambda: None)
@@ -61,6 +70,7 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_compiler()
 
 
+@pytest.mark.usefixtures("none_chosen")
 def test_the_wheel_is_the_last_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     (tmp_path / "ziglang").mkdir()
