@@ -58,7 +58,8 @@ def entry(place: Path) -> Path:
 
 def run_python(script: str, place: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-W", "error", "-c", script], cwd=ROOT, text=True,
-                            env={**os.environ, "SYMTENSOR_FLAGS": f"cache_dir={place},compiler={config.compiler}", **environment},
+                            env={**os.environ, "SYMTENSOR_FLAGS": f"cache_dir={place},compiler={config.compiler}",
+                                 **environment},
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
