@@ -14,13 +14,17 @@ from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.batching import batch
 from symtensor.ops.branch import paths
+from symtensor.ops.create import Alloc, zeros_like
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
-from symtensor.ops.index import AdvancedSubtensor1
+from symtensor.ops.index import AdvancedSubtensor1, getitem
+from symtensor.ops.index_set import IncSubtensor, inc_subtensor
 from symtensor.ops.loop import loop_of
 from symtensor.ops.loop_build import Carried, build_loop
 from symtensor.ops.loop_shapes import steady
+from symtensor.ops.reshape import reshape
+from symtensor.ops.shape import shape_of
 
 __all__ = ["Parts", "after", "before", "collected"]
 
@@ -226,7 +230,7 @@ def collected(parts: Parts, last_only: Sequence[bool], assume: bool) -> None:
             continue
         if not all(steady(_inputs(parts), _changing(parts), terms)):
             continue
-        sums = [_sum_of(parts, term, state.new.type.dtype) for term in terms]
+        sums = [_sum_of(parts, term, state) for term in terms]
         if any(total is None for total in sums):
             continue
         first = state.initial
@@ -236,11 +240,38 @@ def collected(parts: Parts, last_only: Sequence[bool], assume: bool) -> None:
         parts.changed = True
 
 
-def _sum_of(parts: Parts, term: Variable, dtype: str) -> Variable | None:
+def _scattered(parts: Parts, node: Apply, base: Variable) -> Variable | None:
+    """``base`` with what the steps add to its rows: one scatter behind the loop instead of a dense sum in each step.
+    None where the node is no such addition."""
+    if not isinstance(node.op, IncSubtensor) or node.op.set_instead_of_inc or node.op.idx_list not in (("i",), ("a",)):
+        return None
+    _, y, index = node.inputs
+    region = base.type.ndim - 1 + index.type.ndim
+    changing = _changing(parts)
+    moving = set(changing)
+    for inner in toposort([y, index], _inputs(parts)):
+        if any(v in moving for v in inner.inputs):
+            moving.update(inner.outputs)
+    if y.type.ndim != region or index.type.ndim > 1 or not {y, index} <= moving or not all(
+            steady(_inputs(parts), changing, [y, index])):
+        return None
+    if any(a == 1 and b != 1 for a, b in zip(y.type.shape[index.type.ndim:], base.type.shape[1:], strict=True)):
+        return None
+    values, places = parts.stack(y), parts.stack(index)
+    if index.type.ndim:
+        values, places = _joined(values), _joined(places)
+    return inc_subtensor(getitem(base, places), values)
+
+
+def _joined(v: Variable) -> Variable:
+    """The first two axes as one."""
+    first, second, *rest = shape_of(v)
+    return reshape(v, (first * second, *rest))  # type: ignore[operator]
+
+
+def _sum_of(parts: Parts, term: Variable, state: Carried) -> Variable | None:
     """The sum of an inner value over the steps, computed outside; None where stacking its rows would cost more."""
     from symtensor.ops.blas import dot
-    from symtensor.ops.reshape import reshape
-    from symtensor.ops.shape import shape_of
 
     def rows(v: Variable) -> Variable | None:
         return None if v in parts.others or isinstance(v, Constant) else parts.stack(v)
@@ -265,7 +296,12 @@ def _sum_of(parts: Parts, term: Variable, dtype: str) -> Variable | None:
             left, right = rows(by_order[0, "x"]), rows(by_order["x", 0])
             if left is not None and right is not None:
                 return dot(left.dimshuffle(1, 0), right)  # type: ignore[attr-defined]
+    if node is not None and isinstance(node.op, IncSubtensor):
+        base = parts.others.get(node.inputs[0], node.inputs[0]).owner
+        if base is not None and isinstance(base.op, Alloc) and isinstance(base.inputs[0], Constant) and (
+                not base.inputs[0].data.any()):
+            return _scattered(parts, node, zeros_like(getitem(state.initial, 0)))
     if term.type.ndim > 1:
         return None
     stacked = rows(term)
-    return None if stacked is None else stacked.sum(axis=0, dtype=dtype)  # type: ignore[attr-defined]
+    return None if stacked is None else stacked.sum(axis=0, dtype=state.new.type.dtype)  # type: ignore[attr-defined]
