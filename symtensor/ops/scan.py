@@ -95,9 +95,9 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
 
     Parameters
     ----------
-    fn : the step. It is given, in this order: the taps of each sequence; the taps of each output that is fed back;
-        the non-sequences. It returns the outputs (one, or a list), or updates of shared variables (a dict or a list of
-        pairs), or `until` a condition, or several of these in this order.
+    fn : the step. It is given, in this order: the taps of each sequence; the taps of each output that is fed back (in
+        the order in which ``taps`` has them); the non-sequences. It returns the outputs (one, or a list), or updates of
+        shared variables (a dict or a list of pairs), or `until` a condition, or several of these.
     sequences : what is walked along its first axis: variables, or ``dict(input=x, taps=[-1, 0, 1])``. Several are
         cut to the shortest.
     outputs_info : for each output None (not fed back), its initial value, or ``dict(initial=x0, taps=[-2, -1])``
@@ -125,6 +125,8 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     steps = length if n_steps is None else as_index(n_steps)
     if steps is None:
         raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
+    if not isinstance(truncate_gradient, (int, np.integer)) or truncate_gradient < -1:
+        raise ValueError(f"{where}: truncate_gradient is a number of steps, or -1 for all, got {truncate_gradient!r}")
     if isinstance(steps, Constant) and int(steps.data) < 0:
         return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient, not go_backwards,
                     mode, name, profile, allow_gc, strict, return_list)

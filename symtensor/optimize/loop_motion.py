@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
@@ -19,7 +20,7 @@ from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
 from symtensor.ops.index import AdvancedSubtensor1
 from symtensor.ops.loop import loop_of
-from symtensor.ops.loop_build import Carried, build_loop
+from symtensor.ops.loop_build import Carried, build_loop, steady
 
 __all__ = ["Parts", "after", "before", "collected"]
 
@@ -41,6 +42,14 @@ class Parts:
     steps_of: Variable | None = None
     found: dict[Variable, Variable] = field(default_factory=dict)
     changed: bool = False
+
+    @cached_property
+    def steady(self) -> set[Variable]:
+        """The inner values that have the same shape in every step, so that their rows can be stacked."""
+        order, _ = _inner_order(self)
+        taps = [v for state in self.states for v in state.taps.values()]
+        inner = list(dict.fromkeys([*taps, *(v for v, _ in self.sequences), *self.others]))
+        return {*inner, *steady([v for node in order for v in node.outputs], inner, self.others)}
 
     @property
     def roots(self) -> list[Variable]:
@@ -157,7 +166,8 @@ def after(parts: Parts) -> None:
         if node.outputs[0] not in inside and all(user in movable for out in node.outputs
                                                  for user in clients.get(out, ())) and _has_rule(node):
             movable.add(node)
-    if not any(_heavy(node) for node in movable):
+    if not any(_heavy(node) for node in movable) or not all(
+            v in parts.steady or isinstance(v, Constant) for node in movable for v in node.inputs):
         return
     made: dict[Variable, Variable] = {}
 
@@ -217,7 +227,8 @@ def _sum_of(parts: Parts, term: Variable) -> Variable | None:
     from symtensor.ops.shape import shape_of
 
     def rows(v: Variable) -> Variable | None:
-        return None if v in parts.others or isinstance(v, Constant) else parts.stack(v)
+        fixed = v in parts.others or isinstance(v, Constant)
+        return None if fixed or v not in parts.steady else parts.stack(v)
 
     node = term.owner
     if node is not None and isinstance(node.op, Dot) and [v.type.ndim for v in node.inputs] == [2, 2]:
