@@ -101,9 +101,11 @@ def _with_known_shapes(node: Apply, facts: Facts, inner: FunctionGraph) -> Funct
 def _outside(node: Apply, facts: Facts, dims: Sequence[Variable]) -> list[Variable] | None:
     """Two inner dimensions in terms of the outer graph; None where no check before all else can compare them."""
     found = loop_of(node).outer_dims(node, [facts.shape(v) for v in node.inputs], dims)
-    left, right = map(facts.inference.simplify, found or dims)
-    fit = found is not None and (left is right or all(map(facts.inference.guardable, (left, right))))
-    return [left, right] if fit else None
+    if found is None:  # the outer inference must not see inner dimensions
+        return None
+    left, right = map(facts.inference.simplify, found)
+    known = left is right or all(map(facts.inference.guardable, (left, right)))
+    return [left, right] if known else None
 
 
 def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Guard] | None:
