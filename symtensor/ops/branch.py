@@ -46,7 +46,8 @@ class IfElse(Op):
             if a.type == b.type:
                 outputs.append(a.type.make_variable())
                 continue
-            if not isinstance(a.type, TensorType) or not isinstance(b.type, TensorType) or a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
+            tensors = isinstance(a.type, TensorType) and isinstance(b.type, TensorType)
+            if not tensors or a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
                 raise TypeError(f"ifelse: output {k} is {a.type} in one branch and {b.type} in the other; cast or "
                                 "reshape one of them")
             shape = [m if m == n else None for m, n in zip(a.type.shape, b.type.shape, strict=True)]

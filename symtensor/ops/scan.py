@@ -72,11 +72,12 @@ class Step:
                 value = _fitted(where, k, output, value)
                 carried.append(Carried(output.inner, output.initial, value, depth=output.depth))
         ends = [self.condition] if self.condition is not None else []
-        fixed = {value: value for value in self.others if not isinstance(value, SharedVariable)}
+        fixed = [value for value in self.others if not isinstance(value, SharedVariable)]
         for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends], fixed):
             if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
                 updates[shared] = shared.default_update  # random streams and the like
-        inner = {**fixed, **{shared: shared.type.make_variable(shared.name) for shared in updates}}
+        inner: dict[Variable, Variable] = dict(zip(fixed, fixed, strict=True))
+        inner.update((shared, shared.type.make_variable(shared.name)) for shared in updates)
         new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
         for state in carried:
             state.new = next(new)

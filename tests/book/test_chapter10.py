@@ -137,7 +137,7 @@ def test_one_mask_for_a_sequence(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_training(kind):
-    """Gradients with the masks that were drawn, clipped in their norm; the cost of a text seen again and again falls."""
+    """Gradients with the masks that were drawn, clipped in their norm; the cost of a text falls."""
     model = Model(kind)
     grads, rate = T.grad(model.cost, model.params), shared(1.0)
     norm = T.sqrt(sum((g**2).sum() for g in grads))
