@@ -175,7 +175,7 @@ class ShapeInference:
                 if at < 0:
                     continue
                 dim = self.simplify(shape[at])
-                if dim is first or self.is_one(dim) or not self.guardable(dim):
+                if dim is first or self.is_one(dim) or not self._guardable(dim):
                     continue
                 if first is None:
                     first = dim
@@ -191,7 +191,7 @@ class ShapeInference:
             return True
         if not self.assume or (isinstance(a, Constant) and isinstance(b, Constant)):
             return False
-        if not (self.guardable(a) and self.guardable(b)):
+        if not (self._guardable(a) and self._guardable(b)):
             return False
         shapes = tuple(self.shape_of(v) for v in node.inputs)
         self.guards.append(Guard(a, b, axis, str(node.op), shapes, node.origin, optional=True))
@@ -232,7 +232,7 @@ class ShapeInference:
             self._ranks[dim] = found
         return found
 
-    def guardable(self, dim: Variable) -> bool:
+    def _guardable(self, dim: Variable) -> bool:
         """Whether a dimension is computed from the shapes of inputs and integer scalar inputs alone, that is, before
         anything else runs."""
         found = self._computable.get(dim)

@@ -15,10 +15,12 @@ from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, toposort
 from symtensor.ops.convert import static_value
 from symtensor.ops.elementwise import add, gt, switch
+from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.index import Subtensor, getitem
 from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop, loop_of
 from symtensor.ops.loop_build import Carried, build_loop
+from symtensor.ops.shape import Shape_i
 from symtensor.optimize.engine import Facts, Firing
 from symtensor.optimize.loop_motion import Parts, after, before, collected
 
@@ -104,7 +106,8 @@ def _outside(node: Apply, facts: Facts, dims: Sequence[Variable]) -> list[Variab
     if found is None:  # the outer inference must not see inner dimensions
         return None
     left, right = map(facts.inference.simplify, found)
-    known = left is right or all(map(facts.inference.guardable, (left, right)))
+    sizes = {out for n in toposort([left, right]) if isinstance(n.op, Shape_i) for out in n.outputs}
+    known = left is right or all(isinstance(n.op, Elemwise) for n in toposort([left, right], sizes))
     return [left, right] if known else None
 
 
