@@ -227,14 +227,15 @@ def _sum_of(parts: Parts, term: Variable) -> Variable | None:
     from symtensor.ops.shape import shape_of
 
     def rows(v: Variable) -> Variable | None:
-        fixed = v in parts.others or isinstance(v, Constant)
-        return None if fixed or v not in parts.steady else parts.stack(v)
+        return None if v in parts.others or isinstance(v, Constant) else parts.stack(v)
 
     node = term.owner
     if node is not None and isinstance(node.op, Dot) and [v.type.ndim for v in node.inputs] == [2, 2]:
         (a, b), turned = node.inputs, False
         if a.owner is not None and isinstance(a.owner.op, DimShuffle) and a.owner.op.order == (1, 0):
             a, turned = a.owner.inputs[0], True
+        if not {a, b} <= parts.steady:  # the dimension that is summed over may change
+            return None
         left, right = rows(a), rows(b)
         if left is None or right is None:
             return None

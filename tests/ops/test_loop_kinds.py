@@ -308,7 +308,7 @@ def test_loops_in_branches_in_loops():
         Counted.calls = 0
         run([c, x], both, flag, V)
         assert Counted.calls == (2 * (V > 1).sum() if flag else 0)  # of two programs
-        value, slope = run([c, x], [both, grad(both, x)], flag, V)
+        value, slope = run([c, x], both, flag, V), run([c, x], grad(both, x), flag, V)
         np.testing.assert_allclose(value, wanted(V, flag))
         numeric = [(wanted(V + d, flag) - wanted(V - d, flag)) / 2e-6 for d in 1e-6 * np.eye(len(V))]
         np.testing.assert_allclose(slope, numeric, rtol=1e-7, atol=1e-8)
