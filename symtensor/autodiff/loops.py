@@ -23,7 +23,7 @@ from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.index import getitem
 from symtensor.ops.index_set import inc_subtensor, set_subtensor
 from symtensor.ops.loop import Loop, State, derivatives
-from symtensor.ops.loop_build import Carried, build_loop
+from symtensor.ops.loop_build import Carried, build_loop, steady
 
 __all__ = ["pull_loop", "push_loop"]
 
@@ -210,7 +210,8 @@ class _Saved:
     """What of the forward step the reverse step reads instead of computing it again.
 
     A value that only depends on the forward step's inputs is cut out of the reverse step where it is a new state, a
-    row, or the result of anything dearer than plain arithmetic; the forward loop is asked to stack it.
+    row, or the result of anything dearer than plain arithmetic; the forward loop is asked to stack it. Values that may
+    change their shape from step to step cannot be stacked: they are computed again.
     """
 
     CHEAP = frozenset(("add", "sub", "mul", "neg", "sqr", "true_div", "switch", "abs_", "maximum", "minimum", "second",
@@ -232,6 +233,8 @@ class _Saved:
             if any(v in changing for v in node.inputs):
                 changing.update(node.outputs)
         self.cuts: dict[Variable, None] = {}
+        known = {v for node in order for v in node.outputs if v in changing and v not in reverse}
+        whole = steady(list(known), op.inputs, op.inputs[op.first_other:])
         seen: set[Variable] = set()
         while wanted:
             v = wanted.pop()
@@ -241,7 +244,7 @@ class _Saved:
             inner = v.owner.op
             cheap = (isinstance(inner, Elemwise) and inner.name in self.CHEAP) or inner.view_map or isinstance(
                 inner, Alloc) or (isinstance(inner, Loop) and inner.recompute)
-            if v in stacked or not (cheap or not carries_gradient(v)):
+            if v in stacked or (v in whole and not cheap and carries_gradient(v)):
                 self.cuts[v] = None
             else:
                 wanted.extend(v.owner.inputs)

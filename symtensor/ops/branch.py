@@ -13,6 +13,7 @@ import numpy as np
 
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.op import Op, Shape
+from symtensor.graph.op import _as_variable as as_variable
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Variable
 from symtensor.graph.walk import graph_inputs, toposort
@@ -43,10 +44,14 @@ class IfElse(Op):
         return list(values[1:1 + self.count]), list(values[1 + self.count:])
 
     def make_node(self, condition: Any, *values: Any) -> Apply:
-        variables = [as_tensor_variable(value) for value in (condition, *values)]
+        variables = [as_variable(value) for value in (condition, *values)]
         outputs: list[Variable] = []
         for k, (a, b) in enumerate(zip(*self.sides(variables), strict=True)):
-            if a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
+            if a.type == b.type:
+                outputs.append(a.type.make_variable())
+                continue
+            tensors = isinstance(a.type, TensorType) and isinstance(b.type, TensorType)
+            if not tensors or a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
                 raise TypeError(f"ifelse: output {k} is {a.type} in one branch and {b.type} in the other; cast or "
                                 "reshape one of them")
             shape = [m if m == n else None for m, n in zip(a.type.shape, b.type.shape, strict=True)]
@@ -59,7 +64,7 @@ class IfElse(Op):
             storage[0] = value
 
     def infer_shape(self, node: Apply, shapes: Sequence[Shape]) -> list[Any]:  # type: ignore[override]
-        return [a if all(m is n for m, n in zip(a, b, strict=True)) else None
+        return [a if a is not None and all(m is n for m, n in zip(a, b, strict=True)) else None
                 for a, b in zip(*self.sides(shapes), strict=True)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -131,13 +136,22 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
                         "switch(condition, a, b) chooses element by element")
     if test.type.dtype != "bool":
         test = cast(neq(test, 0), "bool")
-    values = [as_tensor_variable(value) for side in sides for value in side]
-    outputs: list[Variable] = IfElse(len(sides[0]))(test, *values, return_list=True)
+    outputs = _either(test, *([as_variable(value) for value in side] for side in sides))
     if isinstance(then_branch, (list, tuple)) or isinstance(else_branch, (list, tuple)):
         return outputs
     if name is not None:
         outputs[0].name = name
     return outputs[0]
+
+
+def _either(test: Variable, then: list[Variable], other: list[Variable]) -> list[Variable]:
+    """One node; of compounds (sparse matrices) of one type it takes the parts."""
+    apart = [a.type == b.type and hasattr(a.type, "components") for a, b in zip(then, other, strict=True)]
+    sides = [[part for v, cut in zip(side, apart, strict=True) for part in (v.type.decompose(v) if cut else [v])]
+             for side in (then, other)]
+    found = iter(IfElse(len(sides[0]))(test, *sides[0], *sides[1], return_list=True))
+    return [v.type.compose([next(found) for _ in v.type.components]) if cut else next(found)
+            for v, cut in zip(then, apart, strict=True)]
 
 
 def sides_of(node: Apply) -> tuple[list[Variable], list[Variable]]:

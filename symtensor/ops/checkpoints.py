@@ -67,7 +67,7 @@ def scan_checkpoints(fn: Callable[..., Any], sequences: Any = (), outputs_info: 
         chunks, exact = int64_constant(int(steps.data // size.data)), steps.data % size.data == 0
         if not padding and not exact:
             raise ValueError(f"{where}: padding=False, but {int(steps.data)} steps are no multiple of {int(size.data)}")
-    found = _Chunks(pairs, *step.parts(where)[:2], step.passed, size, chunks, name).run(
+    found = _Chunks(pairs, *step.parts(where)[:2], {v: v for v in step.others}, size, chunks, name).run(
         None if exact else steps, [output.depth for output in step.outputs], all_steps)
     given, last = found[:len(step.outputs)], found[len(step.outputs):]
     outputs = given if len(given) != 1 else given[0]

@@ -6,19 +6,22 @@ What does not change from step to step is found by itself: it stays outside, and
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.trace import made_at
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
-from symtensor.graph.walk import clone_replace, toposort
+from symtensor.graph.walk import clone_replace, graph_inputs, toposort
 from symtensor.ops.branch import Path, Within, paths, where_taken
+from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop, State
+from symtensor.ops.shape import Shape_i
 
-__all__ = ["Carried", "LoopResult", "build_loop"]
+__all__ = ["Carried", "LoopResult", "build_loop", "steady"]
 
 
 @dataclass
@@ -137,3 +140,21 @@ def _plain_ops() -> tuple[type, ...]:
 def _outer_part(path: Path, inside: set[Variable]) -> Path:
     """The conditions of a path up to the first that steps decide."""
     return tuple(itertools.takewhile(lambda step: step[0] not in inside, path))
+
+
+def steady(values: Sequence[Variable], inputs: Sequence[Variable], fixed: Container[Variable]) -> set[Variable]:
+    """Those of the values of a step whose shape is known to be the same in every step: their rows can be stacked.
+
+    ``inputs`` are those of the inner graph, ``fixed`` says which of them do not change.
+    """
+    graph = FunctionGraph.build(inputs, values)
+    inference, mine = ShapeInference.of(graph), set(inputs)
+    found = set()
+    for value, out in zip(values, graph.outputs, strict=True):
+        dims = inference.shape_of(out)
+        sizes = [node.outputs[0] for node in toposort(dims)
+                 if isinstance(node.op, Shape_i) and node.inputs[0] in mine]
+        leaves = set(graph_inputs(dims, sizes)) - set(sizes)
+        if isinstance(value.type, TensorType) and all(isinstance(v, Constant) or v in fixed for v in leaves):
+            found.add(value)
+    return found

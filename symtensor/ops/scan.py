@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from symtensor.graph.op import _as_variable as as_variable
 from symtensor.graph.shared import SharedVariable
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
 from symtensor.ops.convert import as_index, as_tensor_variable, constant
-from symtensor.ops.elementwise import add, cast, minimum
+from symtensor.ops.elementwise import add, cast, maximum, minimum
 from symtensor.ops.index import getitem
 from symtensor.ops.loop_build import Carried, build_loop
 
@@ -58,7 +59,7 @@ class Step:
     results: list[Variable]
     updates: dict[SharedVariable, Variable]
     condition: Variable | None = None
-    passed: dict[Variable, Variable] = field(default_factory=dict)
+    others: list[Variable] = field(default_factory=list)  # the non-sequences
     arguments: list[Variable] = field(default_factory=list)
 
     def parts(self, where: str) -> tuple[list[Carried], list[Variable], Variable | None]:
@@ -71,10 +72,12 @@ class Step:
                 value = _fitted(where, k, output, value)
                 carried.append(Carried(output.inner, output.initial, value, depth=output.depth))
         ends = [self.condition] if self.condition is not None else []
-        for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends]):
+        fixed = [value for value in self.others if not isinstance(value, SharedVariable)]
+        for shared in graph_inputs([*(state.new for state in carried), *rows, *updates.values(), *ends], fixed):
             if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
                 updates[shared] = shared.default_update  # random streams and the like
-        inner: dict[Variable, Variable] = {shared: shared.type.make_variable(shared.name) for shared in updates}
+        inner: dict[Variable, Variable] = dict(zip(fixed, fixed, strict=True))
+        inner.update((shared, shared.type.make_variable(shared.name)) for shared in updates)
         new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
         for state in carried:
             state.new = next(new)
@@ -93,9 +96,9 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
 
     Parameters
     ----------
-    fn : the step. It is given, in this order: the taps of each sequence; the taps of each output that is fed back;
-        the non-sequences. It returns the outputs (one, or a list), or updates of shared variables (a dict or a list of
-        pairs), or `until` a condition, or several of these in this order.
+    fn : the step. It is given, in this order: the taps of each sequence; the taps of each output that is fed back (in
+        the order in which ``taps`` has them); the non-sequences. It returns the outputs (one, or a list), or updates of
+        shared variables (a dict or a list of pairs), or `until` a condition, or several of these.
     sequences : what is walked along its first axis: variables, or ``dict(input=x, taps=[-1, 0, 1])``. Several are
         cut to the shortest.
     outputs_info : for each output None (not fed back), its initial value, or ``dict(initial=x0, taps=[-2, -1])``
@@ -123,12 +126,15 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     steps = length if n_steps is None else as_index(n_steps)
     if steps is None:
         raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
+    if not isinstance(truncate_gradient, (int, np.integer)) or truncate_gradient < -1:
+        raise ValueError(f"{where}: truncate_gradient is a number of steps, or -1 for all, got {truncate_gradient!r}")
     if isinstance(steps, Constant) and int(steps.data) < 0:
         return scan(fn, sequences, outputs_info, non_sequences, -int(steps.data), truncate_gradient, not go_backwards,
                     mode, name, profile, allow_gc, strict, return_list)
     step = traced(where, fn, pairs, outputs_info, non_sequences)
     if strict:
-        _check_strict(where, [*step.results, *step.updates.values()], [*step.arguments, *step.passed])
+        ends = [step.condition] if step.condition is not None else []
+        _check_strict(where, [*step.results, *step.updates.values(), *ends], [*step.arguments, *step.others])
     return build_scan(where, steps, [(inner, getitem(outer, slice(None, steps))) for inner, outer in pairs], step,
                       truncate_gradient, name, return_list)
 
@@ -138,10 +144,9 @@ def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Varia
     """What a step function computes from a row of each sequence, the taps of its outputs and the non-sequences."""
     specs = as_list(outputs_info)
     outputs = [fed_back(where, k, spec) for k, spec in enumerate(specs)]
-    others = [as_tensor_variable(value) for value in as_list(non_sequences)]
+    others = [as_variable(value) for value in as_list(non_sequences)]
     arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
-    stand_in = [value if isinstance(value, Constant) else value.type.make_variable(value.name) for value in others]
-    results, updates, condition = _results(where, fn(*arguments, *stand_in))
+    results, updates, condition = _results(where, fn(*arguments, *others))
     outputs = outputs if outputs_info is not None else [Output(None) for _ in results]
     if len(results) != len(outputs):
         raise ValueError(f"{where}: the step returns {len(results)} output(s), but outputs_info describes "
@@ -149,15 +154,14 @@ def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Varia
     wider = [widened(spec, value) for spec, value in zip(specs, results, strict=False)]
     if any(new is not old for new, old in zip(wider, specs, strict=False)):
         return traced(where, fn, pairs, wider, non_sequences)
-    passed = {inner: outer for inner, outer in zip(stand_in, others, strict=True) if inner is not outer}
-    return Step(outputs, results, updates, condition, passed, arguments)
+    return Step(outputs, results, updates, condition, others, arguments)
 
 
 def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Variable]], step: Step, truncate: int,
                name: str | None, return_list: bool) -> tuple[Any, dict[SharedVariable, Variable]]:
     """The loop node, and what `scan` returns."""
     carried, rows, condition = step.parts(where)
-    found = build_loop(steps, sequences, carried, rows, others=step.passed, condition=condition,
+    found = build_loop(steps, sequences, carried, rows, others={v: v for v in step.others}, condition=condition,
                        truncate=None if truncate == -1 else truncate, name=name)
     traces, stacked = iter(found.traces), iter(found.rows)
     given = []
@@ -174,6 +178,14 @@ def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Vari
         trace = next(traces)
         last[shared] = getitem(trace, -1 if found.steps is None else found.steps)
     return (given if return_list or len(given) != 1 else given[0]) if given else None, last
+
+
+def _tensor(where: str, what: str, value: Any) -> Variable:
+    """``value`` as a variable that a loop can walk, carry or stack."""
+    if isinstance(value, Variable) and not isinstance(value.type, TensorType):
+        raise TypeError(f"{where}: {what} is {value} of type {value.type}, but loops walk, carry and stack tensors "
+                        "alone; pass it as a non-sequence, or its dense value")
+    return as_tensor_variable(value)
 
 
 def as_list(value: Any) -> list[Any]:
@@ -193,14 +205,13 @@ def walked(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[tuple
         if unknown or "input" not in given:
             raise ValueError(f"{where}: sequence {k} is a variable or dict(input=, taps=), got the key(s) "
                              f"{', '.join(repr(key) for key in unknown) or 'without input'}")
-        outer: Any = as_tensor_variable(given["input"])
+        outer: Any = _tensor(where, f"sequence {k}", given["input"])
         if not outer.type.ndim:
             raise TypeError(f"{where}: sequence {k}, {outer} of type {outer.type}, is a scalar; pass it as a "
                             "non-sequence, or with n_steps alone")
-        taps = [int(tap) for tap in as_list(given.get("taps", 0))]
+        taps = _taps(given, 0)
         low, high = min(0, *taps), max(0, *taps)
-        rows = outer.shape[0]
-        usable = rows if low == high else rows - (high - low)
+        usable = outer.shape[0] if low == high else maximum(outer.shape[0] - (high - low), 0)
         if go_backwards:
             outer = getitem(outer, slice(None, None, -1))
         for tap in taps:
@@ -221,21 +232,28 @@ def walked(where: str, specs: list[Any], go_backwards: bool) -> tuple[list[tuple
     return pairs, length
 
 
+def _taps(given: Mapping[str, Any], usual: int) -> tuple[int, ...]:
+    """The steps that are read, in the order in which the step function gets them."""
+    taps = given.get("taps")
+    return tuple(int(tap) for tap in as_list(usual if taps is None else taps))
+
+
 def fed_back(where: str, k: int, spec: Any) -> Output:
     given = dict(spec) if isinstance(spec, Mapping) else {"initial": spec}
-    unknown = set(given) - {"initial", "taps", "return_steps", "inplace"}
+    unknown = set(given) - {"initial", "taps", "inplace"}
     if unknown:
         raise ValueError(f"{where}: output {k} is None, a variable or dict(initial=, taps=), got the key(s) "
-                         f"{', '.join(repr(key) for key in unknown)}")
+                         f"{', '.join(repr(key) for key in sorted(unknown))}"
+                         + "; select steps of the result instead: outputs[-n:]" * ("return_steps" in unknown))
     if given.get("initial") is None:
-        if given.get("taps"):
+        if given.get("taps") is not None:
             raise ValueError(f"{where}: output {k} has taps {given['taps']} but no initial value to start from")
         return Output(None)
-    initial: Any = as_tensor_variable(given["initial"])
-    taps = tuple(sorted(int(tap) for tap in as_list(given.get("taps", -1))))
+    initial: Any = _tensor(where, f"the initial value of output {k}", given["initial"])
+    taps = _taps(given, -1)
     if not taps or max(taps) >= 0:
         raise ValueError(f"{where}: output {k} has taps {list(taps)}; those of outputs are negative (earlier steps)")
-    depth = -taps[0]
+    depth = -min(taps)
     if taps == (-1,):
         row = initial.type
         first = initial.dimshuffle("x", *range(row.ndim))
@@ -268,23 +286,27 @@ def widened(spec: Any, value: Variable) -> Any:
 
 def _results(where: str, returned: Any) -> tuple[list[Variable], dict[SharedVariable, Variable], Variable | None]:
     """Outputs, updates and condition of what a step returned."""
-    parts = list(returned) if isinstance(returned, tuple) else [returned]
+    parts = list(returned) if isinstance(returned, (list, tuple)) and not _are_updates(returned) else [returned]
     condition = None
-    if parts and isinstance(parts[-1], until):
-        condition = parts.pop().condition
     updates: dict[SharedVariable, Variable] = {}
     outputs: list[Variable] = []
-    if len(parts) == 1 and isinstance(parts[0], (list, tuple)) and not _are_updates(parts[0]):
-        parts = list(parts[0])
     for part in parts:
-        if _are_updates(part):
+        if isinstance(part, until):
+            if condition is not None:
+                raise ValueError(f"{where}: the step returns until() twice; combine the conditions by T.or_")
+            condition = part.condition
+        elif _are_updates(part):
             for shared, value in part.items() if isinstance(part, Mapping) else part:
-                value = as_tensor_variable(value)
-                updates[shared] = _cast(where, f"the update of {shared}", value, shared.type)
-        elif isinstance(part, (list, tuple)):
-            outputs += [as_tensor_variable(value) for value in part]
+                if not isinstance(shared, SharedVariable):
+                    raise TypeError(f"{where}: a dict that the step returns has the updates of shared variables, but "
+                                    f"{shared!r} is none; return outputs as a list (symtensor.loop has named ones)")
+                what = f"the update of {shared}"
+                updates[shared] = _cast(where, what, _tensor(where, what, value), shared.type)
         elif part is not None:
-            outputs.append(as_tensor_variable(part))
+            outputs += [_tensor(where, "an output of the step", value)
+                        for value in (part if isinstance(part, (list, tuple)) else [part])]
+    if not outputs and not updates:
+        raise ValueError(f"{where}: the step returned {returned!r}: neither outputs nor updates of shared variables")
     if condition is not None and condition.type.dtype != "bool":
         condition = cast(condition, "bool")
     return outputs, updates, condition

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.trace import made_at
 from symtensor.graph.types import is_complex
@@ -66,6 +68,7 @@ class Grouping:
         self.unit: dict[Apply, Group] = {}
         self.position = {node: at for at, node in enumerate(graph.order)}
         self.paths = paths(graph.order, graph.roots, lambda node: node.inputs)
+        self.across = np.arange(len(graph.order))  # for each position the lowest that a group across it begins at
 
     def groups(self) -> list[Group]:
         """All groups, also those of one node, in the order of their first nodes."""
@@ -84,6 +87,7 @@ class Grouping:
             group.reductions.append(node)
             group.last = at
             self.unit[node] = group
+            self._note(group)
 
     def _of(self, node: Apply | None) -> Group | None:
         """The group whose loop computes the node's values one by one."""
@@ -115,6 +119,9 @@ class Grouping:
 
     def _reaches(self, late: Group, early: Group) -> bool:
         """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction)."""
+        floor = early.first  # what lies below it, whole, cannot depend on ``early``
+        while self.across[floor] < floor:
+            floor = int(self.across[floor])
         seen: set[Apply] = set()
         pending = [v.owner for v in self.outside(late) if v.owner is not None and self._of(v.owner) is not early]
         while pending:
@@ -125,7 +132,7 @@ class Grouping:
             group = self.unit.get(node)
             if group is early:
                 return True
-            if (group.last if group is not None else self.position[node]) < early.first:
+            if (group.last if group is not None else self.position[node]) < floor:
                 continue
             if group is None:
                 pending.extend(v.owner for v in node.inputs if v.owner is not None)
@@ -193,7 +200,12 @@ class Grouping:
         early.first, early.last = min(early.first, late.first), max(early.last, late.last)
         for node in (*late.nodes, *late.reductions):
             self.unit[node] = early
+        self._note(early)
         return early
+
+    def _note(self, group: Group) -> None:
+        inside = self.across[group.first + 1:group.last + 1]
+        np.minimum(inside, group.first, out=inside)
 
 
 def fusible(node: Apply) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
@@ -21,8 +22,7 @@ from symtensor.ops.elemwise import ELEMENTWISE
 from symtensor.ops.index import AdvancedSubtensor1, getitem
 from symtensor.ops.index_set import IncSubtensor, inc_subtensor
 from symtensor.ops.loop import loop_of
-from symtensor.ops.loop_build import Carried, build_loop
-from symtensor.ops.loop_shapes import steady
+from symtensor.ops.loop_build import Carried, build_loop, steady
 from symtensor.ops.reshape import reshape
 from symtensor.ops.shape import shape_of
 
@@ -46,6 +46,14 @@ class Parts:
     steps_of: Variable | None = None
     found: dict[Variable, Variable] = field(default_factory=dict)
     changed: bool = False
+
+    @cached_property
+    def steady(self) -> set[Variable]:
+        """The inner values that have the same shape in every step, so that their rows can be stacked."""
+        order, _ = _inner_order(self)
+        taps = [v for state in self.states for v in state.taps.values()]
+        inner = list(dict.fromkeys([*taps, *(v for v, _ in self.sequences), *self.others]))
+        return {*inner, *steady([v for node in order for v in node.outputs], inner, self.others)}
 
     @property
     def roots(self) -> list[Variable]:
@@ -127,8 +135,7 @@ def before(parts: Parts) -> None:
     rows = dict(parts.sequences)
     branches = paths(order, parts.roots, lambda node: node.inputs)
     heavy = [node for node in order if _heavy(node) and node not in branches]
-    even = steady(_inputs(parts), _changing(parts), [node.outputs[0] for node in heavy])
-    heavy = [node for node, same in zip(heavy, even, strict=True) if same]
+    heavy = [node for node in heavy if node.outputs[0] in parts.steady]
     wanted = {v for node in heavy if not any(v in carried for v in node.inputs)
               for v in ancestors(node.outputs, [*rows, *parts.others])}
     lifted: dict[Variable, Variable] = {}
@@ -167,17 +174,15 @@ def after(parts: Parts) -> None:
     for node in order:
         for v in node.inputs:
             clients.setdefault(v, []).append(node)
-    changing = _changing(parts)
-    moves = set(changing)
+    moves = _changing(parts)
     for node in order:
         if any(v in moves for v in node.inputs):
             moves.update(node.outputs)
-    even = dict(zip(order, steady(_inputs(parts), changing, [node.outputs[0] for node in order]), strict=True))
     movable: set[Apply] = set()
     for node in reversed(order):
-        if (node.outputs[0] not in inside and node.outputs[0] in moves and even[node] and _has_rule(node)
+        if (node.outputs[0] not in inside and node.outputs[0] in moves and node.outputs[0] in parts.steady
                 and all(user in movable for out in node.outputs for user in clients.get(out, ()))
-                and all(v.owner is None or v not in moves or even.get(v.owner, True) for v in node.inputs)):
+                and all(v not in moves or v in parts.steady for v in node.inputs) and _has_rule(node)):
             movable.add(node)
     if not any(_heavy(node) for node in movable):
         return
@@ -228,7 +233,7 @@ def collected(parts: Parts, last_only: Sequence[bool], assume: bool) -> None:
         if not all(want in (1, have or 1) or (assume and have != 1) for term in terms
                    for have, want in zip(state.initial.type.shape[1:], term.type.shape, strict=True)):
             continue
-        if not all(steady(_inputs(parts), _changing(parts), terms)):
+        if not parts.steady.issuperset(terms):
             continue
         sums = [_sum_of(parts, term, state) for term in terms]
         if any(total is None for total in sums):
@@ -247,13 +252,11 @@ def _scattered(parts: Parts, node: Apply, base: Variable) -> Variable | None:
         return None
     _, y, index = node.inputs
     region = base.type.ndim - 1 + index.type.ndim
-    changing = _changing(parts)
-    moving = set(changing)
+    moving = _changing(parts)
     for inner in toposort([y, index], _inputs(parts)):
         if any(v in moving for v in inner.inputs):
             moving.update(inner.outputs)
-    if y.type.ndim != region or index.type.ndim > 1 or not {y, index} <= moving or not all(
-            steady(_inputs(parts), changing, [y, index])):
+    if y.type.ndim != region or index.type.ndim > 1 or not {y, index} <= moving & parts.steady:
         return None
     if any(a == 1 and b != 1 for a, b in zip(y.type.shape[index.type.ndim:], base.type.shape[1:], strict=True)):
         return None
@@ -281,6 +284,8 @@ def _sum_of(parts: Parts, term: Variable, state: Carried) -> Variable | None:
         (a, b), turned = node.inputs, False
         if a.owner is not None and isinstance(a.owner.op, DimShuffle) and a.owner.op.order == (1, 0):
             a, turned = a.owner.inputs[0], True
+        if not {a, b} <= parts.steady:  # the dimension that is summed over may change
+            return None
         left, right = rows(a), rows(b)
         if left is None or right is None:
             return None

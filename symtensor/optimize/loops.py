@@ -95,23 +95,28 @@ def _with_known_shapes(node: Apply, facts: Facts, inner: FunctionGraph) -> Funct
                 have = have if have is not None else groups.get(facts.inference.find(facts.shape(first)[1 + axis]))
                 if have is None or have is dim or (isinstance(have, Constant) and isinstance(dim, Constant)):
                     continue
-                if op.outer_dims(node, [facts.shape(v) for v in node.inputs], [dim]) is not None:
+                if _outside(node, facts, [have, dim]) is not None:
                     guards.append(Guard(have, dim, axis, str(op), (), node.origin))
     return inner.with_guards(guards)
 
 
+def _outside(node: Apply, facts: Facts, dims: Sequence[Variable]) -> list[Variable] | None:
+    """Two inner dimensions in terms of the outer graph; None where no check before all else can compare them."""
+    found = loop_of(node).outer_dims(node, [facts.shape(v) for v in node.inputs], dims)
+    if found is None:  # the outer inference must not see inner dimensions
+        return None
+    left, right = map(facts.inference.simplify, found)
+    known = left is right or (facts.inference.guardable(left) and facts.inference.guardable(right))
+    return [left, right] if known else None
+
+
 def _outer_guards(node: Apply, facts: Facts, guards: Sequence[Guard]) -> list[Guard] | None:
-    op = loop_of(node)
-    shapes = [facts.shape(v) for v in node.inputs]
     found = []
     for guard in guards:
-        dims = op.outer_dims(node, shapes, [guard.left, guard.right])
+        dims = _outside(node, facts, [guard.left, guard.right])
         if dims is None:
             return None
-        left, right = map(facts.inference.simplify, dims)
-        if left is not right and not (facts.inference.guardable(left) and facts.inference.guardable(right)):
-            return None
-        found.append(replace(guard, left=left, right=right, shapes=()))
+        found.append(replace(guard, left=dims[0], right=dims[1], shapes=()))
     return found
 
 

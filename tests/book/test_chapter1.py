@@ -1,5 +1,5 @@
-"""The programs of the book's first chapter (the language, compiled functions, updates, gradients): they give the
-figures it prints. Scan, ifelse and the GPU have tests of their own."""
+"""The programs of the book's first chapter (the language, compiled functions, updates, gradients, loops): they give the
+figures it prints. The GPU has tests of its own."""
 
 from __future__ import annotations
 
@@ -239,6 +239,51 @@ def test_derivative_of_a_square():
     assert tree[1].startswith("|TensorConstant{2")
     with pytest.raises(TypeError, match="scalar"):
         symtensor.grad(T.matrix() ** 2, T.matrix())
+
+
+# -- loops -------------------------------------------------------------------------------------------------------
+
+
+def test_loop_over_rows():
+    """One more than each row, by the function of a row."""
+    a = T.matrix()
+    rows, updates = symtensor.scan(lambda row: row + 1, sequences=a)
+    result = symtensor.function([a], rows, updates=updates)(float_x(numpy.ones((2, 3))))
+    assert (result.tolist(), result.dtype) == ([[2, 2, 2], [2, 2, 2]], "float32")
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+def test_running_sums(mode):
+    """The state after each step; the initial one is not among them."""
+    vector, matrix, start = T.vector(), T.matrix(), T.scalar("start")
+    sums, updates = symtensor.scan(fn=lambda x, total: total + x, outputs_info=start, sequences=vector)
+    assert symtensor.function([vector, start], sums, updates=updates, mode=mode)([0, 3, 5], 0).tolist() == [0, 3, 8]
+    sums, updates = symtensor.scan(fn=lambda row, total: total + row.sum(), outputs_info=start, sequences=matrix)
+    found = symtensor.function([matrix, start], sums, updates=updates, mode=mode)(float_x(numpy.ones((20, 5))), 0)
+    assert found.tolist() == list(range(5, 101, 5))
+
+
+def test_fixed_values_in_a_loop():
+    vector, start, factor = T.vector(), T.scalar(), T.scalar()
+    polynomial, updates = symtensor.scan(lambda x, before, by: before * by + x, vector, start, factor)
+    f = symtensor.function([vector, start, factor], polynomial, updates=updates)
+    assert f([1, 2, 3], 1, 5).tolist() == [6, 32, 163]
+
+
+def test_compiled_functions_are_no_steps():
+    x = T.scalar()
+    with pytest.raises(TypeError, match="expected a value, got the symbolic variable"):
+        symtensor.scan(symtensor.function([x], x + 1), T.vector())
+
+
+def test_loops_for_derivatives_of_several_dimensions():
+    x = T.vector()
+    y = x**3 * x.sum()
+    rows, updates = symtensor.scan(lambda i, y, x: T.grad(y[i], x), T.arange(y.shape[0]), None, [y, x])
+    found = symtensor.function([x], rows, updates=updates)([1, 2])
+    assert found.tolist() == [[10, 1], [8, 44]]  # x**3 in each column, 3 x**2 sum(x) more on the diagonal
+    second, _ = symtensor.scan(lambda i, g, x: T.grad(g[i], x), T.arange(x.shape[0]), None, [T.grad(y[0], x), x])
+    assert symtensor.function([x], second)([1, 2]).tolist() == [[24, 3], [3, 0]]
 
 
 # -- modes and profiles ------------------------------------------------------------------------------------------

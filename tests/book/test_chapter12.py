@@ -1,5 +1,5 @@
-"""The restricted Boltzmann machine and the adversarial cost of the book's twelfth chapter; the chain of several Gibbs
-steps, a loop, has tests of its own."""
+"""The restricted Boltzmann machine, its chains of Gibbs steps, and the adversarial cost of the book's twelfth
+chapter."""
 
 from __future__ import annotations
 
@@ -56,6 +56,85 @@ def test_gibbs_step_leaves_the_distribution_as_it_is(machine):
     codes = (step(start) @ [8, 4, 2, 1]).astype(int)
     counts = np.bincount(codes, minlength=16)
     assert (np.abs(counts / 20000 - chances) < 5 * np.sqrt(chances / 20000) + 1e-3).all()
+
+
+def gibbs_chain(machine, streams, start, steps):
+    """The values of all steps of a chain from hidden units and back to them, and the updates of the streams."""
+    w, hbias, vbias = machine
+
+    def drawn(states, weights, bias):
+        before = T.dot(states, weights) + bias
+        mean = T.nnet.sigmoid(before)
+        return [before, mean, streams.binomial(size=mean.shape, n=1, p=mean, dtype=symtensor.config.floatX)]
+
+    def step(hidden):
+        visible = drawn(hidden, w.T, vbias)
+        return [*visible, *drawn(visible[-1], w, hbias)]
+
+    return symtensor.scan(step, outputs_info=[None, None, None, None, None, start], n_steps=steps, name="gibbs")
+
+
+def test_chain(machine):
+    """Every step draws anew, from the state before; every call draws anew; the seed says which; C draws the same."""
+    w, hbias, vbias = (p.get_value() for p in machine)
+    start, found = np.ones((50, HIDDEN)), []
+    for linker in ("py", "c"):
+        chain, updates = gibbs_chain(machine, RandomStreams(5), T.constant(start), 4)
+        with symtensor.config.change_flags(linker=linker):
+            f = function([], chain, updates=updates)
+        found.append([f(), f()])
+    for a, b in zip(*([each for call in calls for each in call] for calls in found), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    (_, v_mean, v, _, h_mean, h), again = found[1]
+    assert set(v.flat) | set(h.flat) == {0.0, 1.0}
+    assert all((v[k] != v[k + 1]).any() for k in range(3))
+    assert (h != again[5]).any()
+    for k in range(4):
+        before = start if k == 0 else h[k - 1]
+        np.testing.assert_allclose(v_mean[k], 1 / (1 + np.exp(-(before @ w.T + vbias))), rtol=1e-9)
+        np.testing.assert_allclose(h_mean[k], 1 / (1 + np.exp(-(v[k] @ w + hbias))), rtol=1e-9)
+
+
+def test_chain_of_many_steps_reaches_the_distribution(machine):
+    """From one state everywhere; the share of each visible state is then that of the free energy."""
+    steps = T.lscalar()
+    chain, updates = gibbs_chain(machine, RandomStreams(3), T.zeros((20000, HIDDEN)), steps)
+    codes = (function([steps], chain[2][-1], updates=updates)(40) @ [8, 4, 2, 1]).astype(int)
+    x = T.matrix()
+    weights = np.exp(-function([x], free_energy(x, *machine))(STATES))
+    chances = weights / weights.sum()
+    counts = np.bincount(codes, minlength=16)
+    assert (np.abs(counts / 20000 - chances) < 5 * np.sqrt(chances / 20000) + 1e-3).all()
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_learning_by_chains(machine, persistent):
+    """Contrastive divergence, from a chain that goes on from call to call or from the data: the likelihood of the
+    data, exact by the sum over all states, grows."""
+    x, rows = T.matrix("x"), np.repeat([[1.0, 1, 0, 0], [0, 0, 1, 1]], 20, axis=0)
+    particles = shared(np.zeros((len(rows), HIDDEN)))
+    start = particles if persistent else T.cast(T.gt(T.dot(x, machine[0]) + machine[1], 0), "float64")
+    chain, updates = gibbs_chain(machine, RandomStreams(11), start, 5)
+    end = chain[2][-1]
+    cost = T.mean(free_energy(x, *machine)) - T.mean(free_energy(end, *machine))
+    for p, g in zip(machine, T.grad(cost, list(machine), consider_constant=[end]), strict=True):
+        updates[p] = p - 0.3 * g
+    if persistent:
+        updates[particles] = chain[5][-1]
+    before = chain[0][-1]  # the reconstruction of the data by the pre-activation, as a monitor
+    monitor = T.mean(T.sum(x * T.log(T.nnet.sigmoid(before)) + (1 - x) * T.log(1 - T.nnet.sigmoid(before)), axis=1))
+    train = function([x], monitor, updates=updates)
+
+    def likelihood():
+        energies = function([x], free_energy(x, *machine))
+        return float(-energies(rows).mean() - np.log(np.exp(-energies(STATES)).sum()))
+
+    first = likelihood()
+    seen = [float(train(rows)) for _ in range(300)]
+    assert np.isfinite(seen).all()
+    assert likelihood() > max(first + 0.3, -1.2)  # two equal patterns: at most log 1/2
+    if persistent:
+        assert set(particles.get_value().flat) <= {0.0, 1.0}
 
 
 def test_contrastive_divergence(machine):
