@@ -20,6 +20,7 @@ from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.trace import Origin, describe_origin, user_origin
 from symtensor.graph.variable import Variable
+from symtensor.link.interpreter import Interpreter
 from symtensor.link.test_values import without_test_values
 
 __all__ = ["Function", "Maker", "locked", "make_function"]
@@ -29,14 +30,18 @@ __all__ = ["Function", "Maker", "locked", "make_function"]
 class Maker:
     """What a function was made of (``f.maker``).
 
-    recipe : inputs, outputs and updates before compilation; mode : how it was compiled; compiled : the
-        result.
+    recipe : inputs, outputs and updates before compilation; mode : how it was compiled; made : the first result.
     """
 
     recipe: Recipe
     mode: Mode
-    compiled: Compiled
+    made: Compiled
     origin: Origin = field(default=None, repr=False)
+
+    @property
+    def compiled(self) -> Compiled:
+        """The present result: with ``mode="auto"`` another one comes from the background."""
+        return self.made.present
 
     @property
     def fgraph(self) -> FunctionGraph:
@@ -77,17 +82,17 @@ class Function:
         self._states = [i for i, spec in enumerate(recipe.inputs) if stateful(spec)]
         own = containers or [_container(recipe.inputs[index]) for index in self._states]
         self._state_containers: tuple[Container, ...] = tuple(own)
-        every = [*own, *(variable.container for variable in recipe.shared)]
+        self.containers = (*own, *(variable.container for variable in recipe.shared))
         place = {spec.variable: at for at, spec in enumerate(recipe.states)}
         place.update({variable: len(own) + at for at, variable in enumerate(recipe.shared)})
         self._targets = tuple(place[target] for target, _ in recipe.updates)
-        self._attach(every)
+        self._attach()
         if profile is not None:
             profile.events = profile.events or list(maker.compiled.events)
             profile.name = profile.name or self._label()
 
-    def _attach(self, containers: Sequence[Container]) -> None:
-        raise NotImplementedError(f"{type(self).__name__} defines no _attach(containers)")
+    def _attach(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__} defines no _attach()")
 
     def _label(self) -> str:
         if self.name is not None:
@@ -97,10 +102,9 @@ class Function:
 
     # -- arguments -------------------------------------------------------------------------------------------
 
-    def _placed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[int, Any]]:
+    def _placed(self, args: Sequence[Any], kwargs: Mapping[str, Any], trust: bool) -> tuple[list[Any], dict[int, Any]]:
         """The explicit inputs in order, and by position in the states the values that the call gives for
-        them."""
-        trust = self.trust_input
+        them; unless they are trusted, as arrays of the inputs' types."""
         arguments = self.arguments
         if not kwargs and not self._states and len(args) == len(self._explicit):
             if trust:
@@ -114,6 +118,16 @@ class Function:
             values[index] if index in values else arguments.defaults[index] for index in self._explicit
         ]
         return explicit, {at: values[index] for at, index in enumerate(self._states) if index in values}
+
+    def _interpret(self, interpreter: Interpreter, explicit: Sequence[Any], given: Mapping[int, Any]) -> Any:
+        """The result of a call as the interpreter computes it."""
+        count = len(self.maker.recipe.outputs)
+        with locked(self.containers):
+            state = [given[at] if at in given else container.storage[0] for at, container in enumerate(self.containers)]
+            results = interpreter([*explicit, *state], self.profile)
+            for at, value in zip(self._targets, results[count:], strict=True):
+                self.containers[at].storage[0] = value
+        return self._pack(results[:count])
 
     def _pack(self, results: list[Any]) -> Any:
         """Results in the form that ``outputs`` had."""
@@ -137,6 +151,22 @@ class Function:
     def compile_log(self) -> list[Event]:
         """The phases of the compilation with their times; cache hits are noted."""
         return list(self.maker.compiled.events)
+
+    def wait(self, timeout: float | None = None) -> Backend:
+        """Wait, at most ``timeout`` seconds, for the native code that ``mode="auto"`` compiles in the background.
+
+        Gives ``f.backend`` of then: ``'c'``, or ``'py'`` where it is not there yet or could not be made. Returns at once
+        in other modes.
+
+        >>> from symtensor import function, tensor as T
+        >>> x = T.dscalar("x")
+        >>> f = function([x], x * 2, mode="auto")
+        >>> float(f(3)), f.wait() in ("c", "py"), float(f(4))
+        (6.0, True, 8.0)
+        """
+        if self.maker.made.later is not None:
+            self.maker.made.later.wait(timeout)
+        return self.backend
 
     def c_source(self) -> str:
         """The C text of the program; a comment that says why there is none where the interpreter runs it."""
@@ -228,8 +258,8 @@ class Function:
         maker = Maker(recipe, self.maker.mode, compiled, self.maker.origin)
         kept = Profile() if profile is True else profile or None
         made = _new(maker, kept, name if name is not None else self.name, self._copied_states(recipe))
-        made.arguments.defaults = list(self.arguments.defaults)
-        made.arguments.required = list(self.arguments.required)
+        made.arguments.defaults[:] = self.arguments.defaults
+        made.arguments.required[:] = self.arguments.required
         made.trust_input = self.trust_input
         return made
 
@@ -308,8 +338,7 @@ class InterpretedFunction(Function):
         self.trust_input = False
         self._prepare(maker, profile, name, containers)
 
-    def _attach(self, containers: Sequence[Container]) -> None:
-        self.containers = tuple(containers)
+    def _attach(self) -> None:
         interpreter = self.maker.compiled.interpreter
         if interpreter is None:
             raise ValueError("the function was compiled to native code")
@@ -317,19 +346,10 @@ class InterpretedFunction(Function):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
-        explicit, given = self._placed(args, kwargs)
-        count = len(self.maker.recipe.outputs)
-        with locked(self.containers):
-            state = [
-                given[at] if at in given else container.storage[0]
-                for at, container in enumerate(self.containers)
-            ]
-            results = self._interpreter([*explicit, *state], self.profile)
-            for at, value in zip(self._targets, results[count:], strict=True):
-                self.containers[at].storage[0] = value
+        result = self._interpret(self._interpreter, *self._placed(args, kwargs, self.trust_input))
         if self.profile is not None:
             self.profile.add_call(perf_counter() - began)
-        return self._pack(results[:count])
+        return result
 
 
 def own(value: Any) -> Any:
@@ -378,7 +398,7 @@ def _new(maker: Maker, profile: Profile | None, name: str | None,
         from symtensor.compile.compound import CompoundFunction
 
         return CompoundFunction(maker, profile, name, containers)
-    if maker.compiled.interpreter is not None:
+    if maker.compiled.program is None and maker.made.later is None:
         return InterpretedFunction(maker, profile, name, containers)
     from symtensor.compile.native import native_class  # loads the runtime: only who needs it waits for it
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from symtensor.config import config
 from symtensor.graph.lock import Lock
-from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, find_compiler, flags
+from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, end, find_compiler, flags, workshop
 
 __all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "unsafe"]
 
@@ -164,8 +164,7 @@ def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Libra
 
 def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Library:
     _remove_stale(place)
-    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=place))
-    try:
+    with workshop(place) as work:
         proof = f'\nextern const char st_key[65];\nconst char st_key[65] = "{key}";\n'
         find_compiler().build(source + proof, work / _NAME, arguments)
         os.chmod(work / _NAME, 0o600)
@@ -177,8 +176,6 @@ def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Li
             os.rename(work, place / key)
         library.path = place / key / _NAME
         return library
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 @functools.lru_cache(maxsize=8)
@@ -264,6 +261,7 @@ class _PrivateFolder:
 
     def _remove(self, owner: int) -> None:
         if os.getpid() == owner and self.existing is not None:
+            end()
             shutil.rmtree(self.existing, ignore_errors=True)
 
 

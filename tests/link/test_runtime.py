@@ -107,7 +107,7 @@ def test_other_values_are_converted_in_python(value: Any) -> None:
 
 
 def test_python_floats_only_where_allowed() -> None:
-    call = add_one(unpack=1, python_floats=[False])
+    call = add_one(unpack=1, takes=[0])
     assert call(1.0) == 2.0
     assert call.record == [("convert", 0)]
 
@@ -144,7 +144,7 @@ def test_static_dimensions_are_checked() -> None:
 def test_keywords_and_missing_arguments_are_bound_in_python() -> None:
     call = add_one(unpack=1)
     assert call(x=1.0) == 2.0
-    assert call.record == [("bind", (), {"x": 1.0})]
+    assert call.record == [("indirect", (), {"x": 1.0})]
     with pytest.raises(TypeError, match="takes one argument"):
         call()
     with pytest.raises(TypeError, match="takes one argument"):
