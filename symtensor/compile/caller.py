@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,16 @@ from symtensor.compile.build import Recipe, stateful
 from symtensor.compile.io import In, Out
 from symtensor.compile.mode import Mode
 from symtensor.compile.profile import Profile
+from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.trace import Origin, describe_origin, user_origin
 from symtensor.graph.variable import Variable
 from symtensor.link.interpreter import Interpreter
 from symtensor.link.test_values import without_test_values
+
+if TYPE_CHECKING:
+    from symtensor.link.footprint import Footprint
 
 __all__ = ["Function", "Maker", "locked", "make_function"]
 
@@ -170,18 +174,29 @@ class Function:
 
     def c_source(self) -> str:
         """The C text of the program; a comment that says why there is none where the interpreter runs it."""
+        self.wait()
         code = self.maker.compiled.code
         if code is None:
             return f"/* There is no C text: the NumPy interpreter runs it ({self.backend.reason}). */\n"
         return str(code.source)
 
-    def memory_plan(self, shapes: Sequence[Sequence[int]], values: Mapping[int, Any] | None = None) -> int:
-        """The bytes that a call needs for its temporaries and results when the explicit inputs have these
-        shapes.
+    def memory_plan(self, shapes: Sequence[Sequence[int]], values: Mapping[int, Any] | None = None) -> Footprint:
+        """The most bytes that a call has in use at once, for its temporaries and results, when the explicit inputs have
+        these shapes.
 
-        ``values`` gives the integer scalars that sizes depend on, by position. ValueError where a size
-        depends on data, or the interpreter runs the function.
+        ``values`` gives the integer scalars that sizes depend on, by position. An int; ``print`` shows what the bytes
+        are for. Not in it: shared variables, copies of arguments that are not contiguous, and what NumPy takes inside
+        an op that has no C code. ValueError where a size depends on data, or the interpreter runs the function.
+
+        >>> from symtensor import function, tensor as T
+        >>> x, y = T.dmatrices("x", "y")
+        >>> f = function([x, y], T.dot(x, y) + T.dot(y, x), mode="FAST_RUN")
+        >>> int(f.memory_plan([(100, 100), (100, 100)])) >= 2 * 80_000
+        True
         """
+        from symtensor.link.execute import usable_threads  # loaded, where there is native code
+
+        self.wait()
         code = self.maker.compiled.code
         if code is None or code.memory is None:
             raise ValueError(f"{self._label()}: NumPy decides about memory: {self.backend.reason}")
@@ -189,8 +204,15 @@ class Function:
             raise ValueError(
                 f"{self._label()} has {len(self._explicit)} explicit inputs, got {len(shapes)} shapes"
             )
-        state = [np.shape(container.storage[0]) for container in self.containers]
-        return int(code.memory.peak([*map(tuple, shapes), *state], dict(values or {})))
+        every = [*map(tuple, shapes), *(np.shape(container.storage[0]) for container in self.containers)]
+        if code.memory.is_guarded(every, dict(values or {})):
+            return self._broadcasting().memory_plan(shapes, values)
+        threads = config.threads or usable_threads()
+        return code.memory.peak(every, dict(values or {}), threads)
+
+    def _broadcasting(self) -> Function:
+        """The function that answers calls in which dimensions broadcast that are equal as a rule."""
+        return self
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables the function reads or updates."""

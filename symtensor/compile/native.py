@@ -115,13 +115,16 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
 
     def _general(self, values: Sequence[Any]) -> Any:
         """The call's result where dimensions that are equal as a rule are not: one of them is 1."""
+        return CallerBase.__call__(self._broadcasting(), *values)
+
+    def _broadcasting(self) -> NativeFunction:
         with self._variant_lock:
             if self._variant is None:
                 maker = self.maker
                 compiled = compile_general(maker.recipe, maker.mode, maker.compiled)
                 general = Maker(maker.recipe, maker.mode, compiled, maker.origin)
                 self._variant = NativeFunction(general, None, self.name, self._state_containers)
-        return CallerBase.__call__(self._variant, *values)
+            return self._variant
 
 
 class ManagedFunction(NativeFunction):

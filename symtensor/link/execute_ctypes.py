@@ -90,7 +90,7 @@ class _Runtime:
         self.library = cache.library("", pages, ("-ffp-contract=fast", "-pthread"))
         self.c = self.library.handle
         self.c.st_runtime_table.restype = ctypes.c_void_p
-        self.c.st_memory_cached.restype = ctypes.c_int64
+        self.c.st_memory_cached.restype = self.c.st_memory_watch.restype = ctypes.c_int64
         self.c.st_memory_limit.argtypes = [ctypes.c_size_t]
         self.c.st_release.argtypes = [ctypes.c_void_p]
         self.table = self.c.st_runtime_table()
@@ -110,6 +110,9 @@ class _Runtime:
 
     def memory_cached(self) -> int:
         return int(self.c.st_memory_cached())
+
+    def memory_watch(self, on: bool) -> int:
+        return int(self.c.st_memory_watch(ctypes.c_int(on)))
 
     def memory_trim(self) -> None:
         self.c.st_memory_trim()

@@ -68,10 +68,10 @@ def test_a_failing_compiler_gives_a_warning_and_the_interpreter() -> None:
 def test_backend_and_source(mode: Mode) -> None:
     x = T.dvector("x")
     f = function([x], T.exp(x) * 2, mode=mode, name="f")
-    assert f.backend == mode.linker
+    assert f.wait() == ("py" if mode.linker == "py" else "c")
     assert f.backend.reason
     text = f.c_source()
-    if mode.linker == "c":
+    if mode.linker != "py":
         assert "st_main" in text
         assert text == function([x], T.exp(x) * 2, mode=mode, name="other").c_source()
     else:
@@ -83,7 +83,7 @@ def test_backend_and_source(mode: Mode) -> None:
     assert f.maker.inputs[0].variable is x
     assert f.name == "f"
     assert "f(" in repr(f)
-    assert mode.linker in repr(f)
+    assert repr(f.backend) in repr(f)
 
 
 def test_without_compiler_the_interpreter_runs_in_silence() -> None:

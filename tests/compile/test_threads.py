@@ -13,6 +13,7 @@ from symtensor import tensor as T
 def test_calls_of_one_function(mode: Mode) -> None:
     x = T.dvector("x")
     f = function([x], [x.sum(), T.exp(x) * 2 + x], mode=mode)
+    f.wait()
     given = [np.linspace(0, 1, 10 + size) for size in range(40)]
     expected = [f(value) for value in given]
 
