@@ -3,7 +3,8 @@
 An entry is a folder named by its key, the hash of everything the machine code depends on, with the shared library and
 its digest. It is made under a temporary name and renamed, so it is whole or absent, whoever is killed when; a damaged
 one is noticed by its digest before the system's loader sees it, and made again. Any number of processes may work in
-one cache. Where the cache cannot be used (not private, read-only, full), a private temporary folder serves instead.
+one cache. A folder's time of change is that of its last use; where there is more than ``config.cache_size``, the ones
+not used for longest go, whoever has them loaded. Where the cache cannot be used (not private, read-only, full), a private temporary folder serves instead.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from symtensor.config import config
 from symtensor.graph.lock import Lock
 from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, end, find_compiler, flags, workshop
 
-__all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "unsafe"]
+__all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "size", "trim", "unsafe"]
 
 _NAME, _DIGEST = "program.so", "digest"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
@@ -133,10 +134,13 @@ def _stored(place: Path, key: str) -> Library | None:
         _discard(place / key)
         return None
     try:
-        return Library(path, key)
+        found = Library(path, key)
     except (OSError, ImportError):
         _discard(place / key)
         return None
+    with contextlib.suppress(OSError):
+        os.utime(place / key)
+    return found
 
 
 def _discard(entry: Path) -> None:
@@ -175,7 +179,9 @@ def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Li
         with contextlib.suppress(OSError):  # another process was first
             os.rename(work, place / key)
         library.path = place / key / _NAME
-        return library
+    if key[0] == "0":  # now and then: to look at all entries takes a while
+        trim(place)
+    return library
 
 
 @functools.lru_cache(maxsize=8)
@@ -276,6 +282,33 @@ def private_reason() -> str:
 def entries(place: Path) -> list[Path]:
     """The entries of a cache folder."""
     return sorted(path for path in place.iterdir() if _ENTRY.fullmatch(path.name) and path.is_dir())
+
+
+def size(entry: Path) -> int:
+    """The bytes of an entry; 0 where another process has removed it."""
+    try:
+        return sum(path.stat().st_size for path in entry.iterdir())
+    except OSError:
+        return 0
+
+
+def trim(place: Path) -> int:
+    """Remove the entries that were not used for longest, down to four fifths of ``config.cache_size``, where there are
+    more; their number. Safe beside any number of processes: an entry goes as a whole, and is made again at need."""
+    limit, ages = config.cache_size * 1e6, []
+    for entry in entries(place) if limit else ():
+        with contextlib.suppress(OSError):
+            ages.append((entry.stat().st_mtime, size(entry), entry))
+    total, removed = sum(taken for _, taken, _ in ages), 0
+    if total <= limit:
+        return 0
+    for _, taken, entry in sorted(ages):
+        if total <= 0.8 * limit:
+            break
+        _discard(entry)
+        total -= taken
+        removed += 1
+    return removed
 
 
 def forget(library: Library) -> None:
