@@ -88,8 +88,8 @@ FLAGS = (
          choices=("native", "baseline")),
     Flag("compile_timeout", 600.0, "Seconds a C compilation may take.", minimum=0),
     Flag("cache_dir", "", "The private folder of compiled programs; empty: the user's cache folder."),
-    Flag("cache_size", 2000.0, "Most megabytes of compiled programs in the folder: beyond, those go that were not used for "
-         "longest; 0: no limit.", minimum=0),
+    Flag("cache_size", 2000.0, "Most megabytes of compiled programs in the folder: beyond, those go that were not used "
+         "for longest; 0: no limit.", minimum=0),
     Flag("threads", 0, "Threads a program may use; 0: as many as the process may run on.", minimum=0),
     Flag("profile", False, "Whether functions keep times per node by default."),
     Flag("exception_verbosity", "low", "How much of the graph an error shows.", choices=("low", "high")),

@@ -175,7 +175,7 @@ def _native(recipe: Recipe, optimized: FunctionGraph, log: Any, events: list[Eve
         code = emit(optimized, updates=recipe.update_inputs(optimized))
         notes.append(f"{len(code.source)} bytes of C")
     with _timed(events, "compile") as notes:
-        program = load(code, partial(_host_call, code.hosts))
+        program = load(code, partial(_host_call, code.hosts), notes)
         notes.append(str(getattr(program, "path", "")))
     return Compiled(optimized, log, Backend("c", "native code"), None, program, code, events=events)
 

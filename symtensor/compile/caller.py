@@ -20,14 +20,13 @@ from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.trace import Origin, describe_origin, user_origin
-from symtensor.graph.variable import Variable
 from symtensor.link.interpreter import Interpreter
 from symtensor.link.test_values import without_test_values
 
 if TYPE_CHECKING:
     from symtensor.link.footprint import Footprint
 
-__all__ = ["Function", "Maker", "locked", "make_function"]
+__all__ = ["Function", "Maker", "locked", "make_function", "new_function"]
 
 
 @dataclass
@@ -81,11 +80,11 @@ class Function:
         self.maker = maker
         self.profile = profile
         self.name = name
-        self.arguments = Arguments(self._label(), recipe.inputs, [_default(spec) for spec in recipe.inputs])
+        self.arguments = Arguments(self.label(), recipe.inputs, [_default(spec) for spec in recipe.inputs])
         self._explicit = [i for i, spec in enumerate(recipe.inputs) if not stateful(spec)]
         self._states = [i for i, spec in enumerate(recipe.inputs) if stateful(spec)]
         own = containers or [_container(recipe.inputs[index]) for index in self._states]
-        self._state_containers: tuple[Container, ...] = tuple(own)
+        self.state_containers: tuple[Container, ...] = tuple(own)
         self.containers = (*own, *(variable.container for variable in recipe.shared))
         place = {spec.variable: at for at, spec in enumerate(recipe.states)}
         place.update({variable: len(own) + at for at, variable in enumerate(recipe.shared)})
@@ -93,12 +92,13 @@ class Function:
         self._attach()
         if profile is not None:
             profile.events = profile.events or list(maker.compiled.events)
-            profile.name = profile.name or self._label()
+            profile.name = profile.name or self.label()
 
     def _attach(self) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines no _attach()")
 
-    def _label(self) -> str:
+    def label(self) -> str:
+        """What messages call the function."""
         if self.name is not None:
             return f"{self.name}(...)"
         place = describe_origin(self.maker.origin)
@@ -153,14 +153,15 @@ class Function:
 
     @property
     def compile_log(self) -> list[Event]:
-        """The phases of the compilation with their times; cache hits are noted."""
+        """The phases of the compilation with their times; "compile" says whether the machine code was found in the
+        cache, or why not. Those of the variant for broadcasting calls follow, once there was such a call."""
         return list(self.maker.compiled.events)
 
     def wait(self, timeout: float | None = None) -> Backend:
         """Wait, at most ``timeout`` seconds, for the native code that ``mode="auto"`` compiles in the background.
 
-        Gives ``f.backend`` of then: ``'c'``, or ``'py'`` where it is not there yet or could not be made. Returns at once
-        in other modes.
+        Gives ``f.backend`` of then: ``'c'``, or ``'py'`` where it is not there yet or could not be made. Other modes
+        have nothing to wait for.
 
         >>> from symtensor import function, tensor as T
         >>> x = T.dscalar("x")
@@ -191,7 +192,7 @@ class Function:
         >>> from symtensor import function, tensor as T
         >>> x, y = T.dmatrices("x", "y")
         >>> f = function([x, y], T.dot(x, y) + T.dot(y, x), mode="FAST_RUN")
-        >>> int(f.memory_plan([(100, 100), (100, 100)])) >= 2 * 80_000
+        >>> int(f.memory_plan([(100, 100), (100, 100)])) >= 80_000
         True
         """
         from symtensor.link.execute import usable_threads  # loaded, where there is native code
@@ -199,10 +200,10 @@ class Function:
         self.wait()
         code = self.maker.compiled.code
         if code is None or code.memory is None:
-            raise ValueError(f"{self._label()}: NumPy decides about memory: {self.backend.reason}")
+            raise ValueError(f"{self.label()}: NumPy decides about memory: {self.backend.reason}")
         if len(shapes) != len(self._explicit):
             raise ValueError(
-                f"{self._label()} has {len(self._explicit)} explicit inputs, got {len(shapes)} shapes"
+                f"{self.label()} has {len(self._explicit)} explicit inputs, got {len(shapes)} shapes"
             )
         every = [*map(tuple, shapes), *(np.shape(container.storage[0]) for container in self.containers)]
         if code.memory.is_guarded(every, dict(values or {})):
@@ -248,17 +249,18 @@ class Function:
         index = self.arguments.find(key)
         if index is not None:
             if index in self._states:
-                return self._state_containers[self._states.index(index)], index
+                return self.state_containers[self._states.index(index)], index
             return None, index
-        matching = self._shared_named(key)
+        matching = self.shared_named(key)
         if len(matching) == 1:
             return matching[0].container, -1
         known = [self.arguments.names(), *(str(v) for v in self.maker.recipe.shared)]
         raise KeyError(
-            f"{self._label()} stores no value for {key!r}; it has {', '.join(filter(None, known))}"
+            f"{self.label()} stores no value for {key!r}; it has {', '.join(filter(None, known))}"
         )
 
-    def _shared_named(self, key: Any) -> list[SharedVariable]:
+    def shared_named(self, key: Any) -> list[SharedVariable]:
+        """Its shared variables that ``key``, a name or a variable, means."""
         every = self.maker.recipe.shared
         return [v for v in every if v is key or (isinstance(key, str) and v.name == key)]
 
@@ -271,47 +273,9 @@ class Function:
         share_memory : taken for Theano's sake: functions keep no memory between calls.
         States of inputs are copied.
         """
-        recipe = self.maker.recipe
-        if swap:
-            recipe = recipe.swapped(self._swap(swap))
-        if delete_updates:
-            recipe = recipe.without_updates()
-        compiled = compile_recipe(recipe, self.maker.mode) if swap or delete_updates else self.maker.compiled
-        maker = Maker(recipe, self.maker.mode, compiled, self.maker.origin)
-        kept = Profile() if profile is True else profile or None
-        made = _new(maker, kept, name if name is not None else self.name, self._copied_states(recipe))
-        made.arguments.defaults[:] = self.arguments.defaults
-        made.arguments.required[:] = self.arguments.required
-        made.trust_input = self.trust_input
-        return made
+        from symtensor.compile.copying import copied
 
-    def _copied_states(self, recipe: Recipe) -> list[Container]:
-        copies: list[Container] = []
-        for spec, container in zip(recipe.states, self._state_containers, strict=True):
-            if spec.shared:
-                copies.append(container)
-                continue
-            with container.lock:
-                copies.append(Container(container.type, own(container.storage[0])))
-        return copies
-
-    def _swap(self, swap: Mapping[Any, SharedVariable]) -> dict[Variable, SharedVariable]:
-        found: dict[Variable, SharedVariable] = {}
-        for key, new in swap.items():
-            matching = self._shared_named(key)
-            if len(matching) != 1:
-                raise ValueError(
-                    f"{self._label()}.copy: swap names {key}, which is not one of its shared variables "
-                    f"({', '.join(map(str, self.maker.recipe.shared)) or 'it has none'})"
-                )
-            old = matching[0]
-            if not isinstance(new, SharedVariable) or not old.type.accepts(new.type):
-                raise TypeError(
-                    f"{self._label()}.copy: {old} of type {old.type} cannot be swapped for {new!r}"
-                    + (f" of type {new.type}" if isinstance(new, Variable) else "")
-                )
-            found[old] = new
-        return found
+        return copied(self, swap or {}, delete_updates, name, profile)
 
     def __repr__(self) -> str:
         return f"<Function {self.name or ''}({self.arguments.names()}) on {self.backend!r}>"
@@ -411,11 +375,12 @@ def make_function(recipe: Recipe, mode: Mode, profile: Profile | None = None) ->
     origin = user_origin()
     with without_test_values():
         compiled = compile_recipe(recipe, mode)
-    return _new(Maker(recipe, mode, compiled, origin), profile, recipe.name)
+    return new_function(Maker(recipe, mode, compiled, origin), profile, recipe.name)
 
 
-def _new(maker: Maker, profile: Profile | None, name: str | None,
-         containers: Sequence[Container] | None = None) -> Function:
+def new_function(maker: Maker, profile: Profile | None, name: str | None,
+                 containers: Sequence[Container] | None = None) -> Function:
+    """The function of what was compiled; its states live in ``containers``, or in new ones."""
     if maker.compiled.dense is not None:
         from symtensor.compile.compound import CompoundFunction
 
@@ -424,5 +389,4 @@ def _new(maker: Maker, profile: Profile | None, name: str | None,
         return InterpretedFunction(maker, profile, name, containers)
     from symtensor.compile.native import native_class  # loads the runtime: only who needs it waits for it
 
-    made: Function = native_class(maker, profile)(maker, profile, name, containers)
-    return made
+    return native_class(maker, profile)(maker, profile, name, containers)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from symtensor.compile.caller import Function, Maker, _new, locked
+from symtensor.compile.caller import Function, Maker, locked, new_function
 from symtensor.compile.split import is_compound, kept_apart, kept_shared
 from symtensor.graph.shared import Container
 from symtensor.graph.variable import Variable
@@ -38,7 +38,7 @@ class CompoundFunction(Function):
         if maker.compiled.dense is None:
             raise ValueError("the function holds no compounds")
         dense = Maker(maker.compiled.dense, maker.mode, replace(maker.made, dense=None), maker.origin)
-        self._dense = _new(dense, self.profile, self.name)
+        self._dense = new_function(dense, self.profile, self.name)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The values of the outputs for values of the inputs."""

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symtensor.compile.backend import compile_general
+from symtensor.compile.backend import Event, compile_general
 from symtensor.compile.build import stateful
 from symtensor.compile.caller import Function, Maker, locked
 from symtensor.compile.io import In
@@ -65,6 +65,11 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
             names=(tuple(map(arguments.keyword, self._explicit)), arguments.defaults, tuple(self._explicit)),
         )
 
+    @property
+    def compile_log(self) -> list[Event]:
+        variant = self._variant
+        return [*self.maker.compiled.events, *(variant.compile_log if variant is not None else ())]
+
     # -- what the fast path calls ----------------------------------------------------------------------------
 
     def _convert(self, index: int, value: Any) -> Any:
@@ -86,7 +91,7 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
         """The call with states set to given values; they come back unless the call succeeds and updates
         them."""
         with locked(self.containers):
-            before = [(self._state_containers[at], at, self._state_containers[at].storage[0]) for at in given]
+            before = [(self.state_containers[at], at, self.state_containers[at].storage[0]) for at in given]
             done = False
             try:
                 for container, at, _ in before:
@@ -123,7 +128,7 @@ class NativeFunction(CallerBase, Function):  # type: ignore[misc]
                 maker = self.maker
                 compiled = compile_general(maker.recipe, maker.mode, maker.compiled)
                 general = Maker(maker.recipe, maker.mode, compiled, maker.origin)
-                self._variant = NativeFunction(general, None, self.name, self._state_containers)
+                self._variant = NativeFunction(general, None, self.name, self.state_containers)
             return self._variant
 
 

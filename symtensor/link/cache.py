@@ -4,7 +4,8 @@ An entry is a folder named by its key, the hash of everything the machine code d
 its digest. It is made under a temporary name and renamed, so it is whole or absent, whoever is killed when; a damaged
 one is noticed by its digest before the system's loader sees it, and made again. Any number of processes may work in
 one cache. A folder's time of change is that of its last use; where there is more than ``config.cache_size``, the ones
-not used for longest go, whoever has them loaded. Where the cache cannot be used (not private, read-only, full), a private temporary folder serves instead.
+not used for longest go, whoever has them loaded. Where the cache cannot be used (not private, read-only, full), a
+private temporary folder serves instead.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Library:
                 _ctypes.dlclose(handle._handle)
 
 
-def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = ()) -> Library:
+def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = (),
+            log: list[str] | None = None) -> Library:
     """The C text as a loaded library: from this process, the cache, or the compiler.
 
     Parameters
@@ -78,20 +80,25 @@ def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...]
     source : the text; equal texts give one library.
     extra : further C files to compile in.
     more_flags : compiler arguments after the usual ones.
+    log : gets a line: "hit: ..." or "miss: ...", and why.
 
     Raises CompileError, NoCompiler (where nothing is cached that needs none), ValueError for refused flags.
     """
     arguments = (*flags(), *more_flags, *(str(path) for path in extra))
     key = _key(source, (*flags(), *more_flags), extra)
+    log = log if log is not None else []
     found = _memo.get(key)
     if found is not None:
+        log.append("hit: loaded in this process")
         return found
     with _guard:
         lock = _building.setdefault(key, Lock())
     with lock:
         found = _memo.get(key)
-        if found is None:
-            found = _stored(folder(), key) or _build_somewhere(source, arguments, key)
+        if found is not None:
+            log.append("hit: loaded in this process")
+        else:
+            found = _stored(folder(), key, log) or _build_somewhere(source, arguments, key)
             _memo[key] = found
     with _guard:
         _building.pop(key, None)
@@ -119,34 +126,40 @@ def _headers() -> str:
 # -- one entry -----------------------------------------------------------------------------------------------------
 
 
-def _stored(place: Path, key: str) -> Library | None:
+def _stored(place: Path, key: str, log: list[str]) -> Library | None:
     path = place / key / _NAME
     try:
         expected = (place / key / _DIGEST).read_bytes()
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(place / key):
-            _discard(place / key)
+        if not os.path.lexists(place / key):
+            log.append("miss: nothing is stored for this text, compiler, processor and flags")
+            return None
+        _discard(place / key, log, "it is incomplete")
         return None
-    except OSError:
+    except OSError as error:
+        log.append(f"miss: {error}")
         return None
     if hashlib.sha256(content).hexdigest().encode() != expected:
-        _discard(place / key)
+        _discard(place / key, log, "its digest does not fit")
         return None
     try:
         found = Library(path, key)
-    except (OSError, ImportError):
-        _discard(place / key)
+    except (OSError, ImportError) as error:
+        _discard(place / key, log, str(error))
         return None
     with contextlib.suppress(OSError):
         os.utime(place / key)
+    log.append("hit: stored on disk")
     return found
 
 
-def _discard(entry: Path) -> None:
+def _discard(entry: Path, log: list[str], reason: str) -> None:
+    log.append(f"miss: the stored program was removed: {reason}")
     with contextlib.suppress(OSError):
         away = Path(tempfile.mkdtemp(prefix="tmp-", dir=entry.parent))
-        os.rename(entry, away / "entry")
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(entry, away / "entry")
         shutil.rmtree(away, ignore_errors=True)
 
 
@@ -163,7 +176,7 @@ def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Libra
             raise
         reason = str(error)
     place = _private_folder(f"{place}: {reason}")
-    return _stored(place, key) or _build(place, source, arguments, key)
+    return _stored(place, key, []) or _build(place, source, arguments, key)
 
 
 def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Library:
@@ -305,7 +318,7 @@ def trim(place: Path) -> int:
     for _, taken, entry in sorted(ages):
         if total <= 0.8 * limit:
             break
-        _discard(entry)
+        _discard(entry, [], "")
         total -= taken
         removed += 1
     return removed

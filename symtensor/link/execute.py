@@ -45,9 +45,9 @@ and defines
     self._general(values)                       called, without locks, when a guard failed: the call's result
 
 It may set ``self.trust_input`` (bool), and ``self.program`` can be read (None before `_setup`). `_setup` may be called
-again, by any thread, to exchange the program; calls in flight end with the old one. Function calls hold the lock of every container they use: shared for containers that are
-only read, exclusive for targets. `_setup` replaces ``container.lock`` by a `Lock` that knows both ways (``with
-container.lock:`` stays exclusive and re-entrant).
+again, by any thread, to exchange the program; calls in flight end with the old one. Function calls hold the lock of
+every container they use: shared for containers that are only read, exclusive for targets. `_setup` replaces
+``container.lock`` by a `Lock` that knows both ways (``with container.lock:`` stays exclusive and re-entrant).
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ CallerBase: Any = extension.Caller if extension is not None else execute_ctypes.
 Lock: Any = extension.Lock if extension is not None else execute_ctypes.Lock
 
 
-def load(code: Any, host: Host | None = None) -> Any:
-    """The program of a `NativeCode`, compiled or taken from the cache, ready to run.
+def load(code: Any, host: Host | None = None, log: list[str] | None = None) -> Any:
+    """The program of a `NativeCode`, compiled or taken from the cache (``log`` gets a line about that), ready to run.
 
     Raises CompileError and NoCompiler (see `symtensor.link.toolchain`).
     """
     start()
-    library = cache.library(code.source)
+    library = cache.library(code.source, log=log)
     inplace = tuple(code.inplace.get(index, -1) for index in range(len(code.outputs)))
     hosts = tuple((_specs(v.type for v in node.inputs), _specs(v.type for v in node.outputs)) for node in code.hosts)
     constants = tuple(code.constant_inputs)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from symtensor.graph.variable import Constant, Variable
+from symtensor.graph.op import Kernel, Room
+from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.link.kernels import GRAIN
 from symtensor.link.layout import Product
 from symtensor.link.memory import Bytes, Plan
-from symtensor.link.program import Program, Step
+from symtensor.link.program import Program
 from symtensor.ops.shape import Shape_i
 
 __all__ = ["Footprint", "MemoryPlan"]
@@ -48,9 +49,10 @@ class MemoryPlan:
         self.slots = plan.slots
         self.outputs = [self._bytes(output) for k, output in enumerate(program.graph.outputs) if k not in plan.inplace]
         self.dynamic = len(plan.dynamic)
-        steps = [step for step in plan.steps if step.node is not None]
-        self.hosts = [self._bytes(v) for step in steps if step.kind == "host" for v in step.node.outputs]
-        self.kernels = [step for step in steps if step.kernel is not None and step.kernel.room is not None]
+        nodes = [(step.node, step) for step in plan.steps if step.node is not None]
+        self.hosts = [self._bytes(v) for node, step in nodes if step.kind == "host" for v in node.outputs]
+        self.kernels = [(node, step.kernel, step.kernel.room) for node, step in nodes
+                        if step.kernel is not None and step.kernel.room is not None]
 
     def _bytes(self, variable: Variable) -> Bytes:
         return np.dtype(variable.type.dtype).itemsize, self._program.symbols.size(self._program.dims(variable))
@@ -58,11 +60,14 @@ class MemoryPlan:
     def is_guarded(self, shapes: Sequence[Sequence[int]], values: dict[int, Any] | None = None) -> bool:
         """Whether the program refuses these shapes: dimensions that it takes for equal are not."""
         known: dict[Variable, Any] = {}
-        of = self._program.symbols.of
-        return any(self._product(of(guard.left), shapes, values or {}, known)
-                   != self._product(of(guard.right), shapes, values or {}, known) for guard in self._program.graph.guards)
 
-    def peak(self, shapes: Sequence[Sequence[int]], values: dict[int, Any] | None = None, threads: int = 1) -> Footprint:
+        def number(scalar: Variable) -> int:
+            return self._product(self._program.symbols.of(scalar), shapes, values or {}, known)
+
+        return any(number(guard.left) != number(guard.right) for guard in self._program.graph.guards)
+
+    def peak(self, shapes: Sequence[Sequence[int]], values: dict[int, Any] | None = None,
+             threads: int = 1) -> Footprint:
         """Bytes for inputs of these shapes (those of shared variables too), with so many threads.
 
         ``values`` gives the 0-d inputs that sizes depend on, by input index. ValueError where a size depends on data.
@@ -78,14 +83,14 @@ class MemoryPlan:
         workspace = block(sum(size for size, _ in slots)) if slots else 0
         results = tuple(block(item * number(size)) for item, size in self.outputs)
         hosts = sum(item * number(size) for item, size in self.hosts)
-        room = max((self._room(step, number, threads) for step in self.kernels), default=0)
+        room = max((self._room(*each, number, threads) for each in self.kernels), default=0)
         made = Footprint(workspace + sum(results) + hosts + room)
         made.workspace, made.slots, made.results, made.hosts, made.room = workspace, slots, results, hosts, room
         return made
 
-    def _room(self, step: Step, number: Any, threads: int) -> int:
+    def _room(self, node: Apply, kernel: Kernel, room: Room, number: Callable[[Product], int], threads: int) -> int:
         """What a kernel takes: as often as its iterations run at once (see `emit_kernel`)."""
-        program, node, kernel = self._program, step.node, step.kernel
+        program = self._program
         arrays = [(program.array(v), program.dims(v)) for v in (*node.inputs, *node.outputs)]
         try:
             shapes = [[number(program.symbols.of(dim)) for dim in dims] for _, dims in arrays]
@@ -95,7 +100,7 @@ class MemoryPlan:
             return 0
         width = sum(map(prod, shapes)) // max(size, 1)
         pieces = -(-size // max(GRAIN // max(width, 1), 1))
-        return min(pieces, threads) * sum(map(block, kernel.room(shapes, strides)))
+        return min(pieces, threads) * sum(map(block, room(shapes, strides)))
 
     def _product(self, product: Product, shapes: Sequence[Sequence[int]], values: dict[int, Any],
                  known: dict[Variable, Any]) -> int:
@@ -148,8 +153,8 @@ def _padded(size: int) -> int:
 
 
 def block(size: int) -> int:
-    """What the allocator of ``runtime/memory.c`` gives for so many bytes: classes of 64, beyond 1024 eight of each power
-    of two."""
+    """What the allocator of ``runtime/memory.c`` gives for so many bytes: classes of 64, beyond 1024 eight of each
+    power of two."""
     if size <= 1024:
         return max(_padded(size), 64)
     step = 1 << (size - 1).bit_length() - 4

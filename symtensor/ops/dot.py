@@ -128,7 +128,8 @@ class Dot(Op):
         text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in BLAS_TYPES else _loops(dtype)
         for name, stride in strides.items():
             text = text.replace(name, stride)
-        return Kernel(sizes + text, room=partial(gemm_room, np.dtype(dtype).itemsize, 0) if dtype in BLAS_TYPES else None)
+        room = partial(gemm_room, np.dtype(dtype).itemsize, 0)
+        return Kernel(sizes + text, room=room if dtype in BLAS_TYPES else None)
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (axis, its size, the other's)."""

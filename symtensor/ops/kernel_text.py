@@ -62,14 +62,15 @@ def rows_c(axis: int, ndim: int, operands: Sequence[str]) -> str:
 
 
 def gemm_room(item: int, first: int, shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
-    """The `Kernel.room` of a product: of the operands, inputs ``first`` and ``first + 1`` with elements of ``item`` bytes,
-    those are copied that a BLAS does not take as they lie."""
+    """The `Kernel.room` of a product: of the operands, inputs ``first`` and ``first + 1`` with elements of ``item``
+    bytes, those are copied that a BLAS does not take as they lie."""
     taken = []
     for k in (first, first + 1):
         if len(shapes[k]) < 2 or 1 in (shapes[first][-2], shapes[first + 1][-1]):  # of vectors: as they are
             return []
         (rows, columns), (row, column) = shapes[k][-2:], strides[k][-2:]
-        if not ((column == 1 or columns == 1) and (row >= columns or rows == 1)
-                or (row == 1 or rows == 1) and (column >= rows or columns == 1)):
+        by_rows = (column == 1 or columns == 1) and (row >= columns or rows == 1)
+        by_columns = (row == 1 or rows == 1) and (column >= rows or columns == 1)
+        if not by_rows and not by_columns:
             taken.append(rows * columns * item)
     return taken

@@ -305,7 +305,7 @@ def test_doctor_tells_the_size(place: Path) -> None:
         lines = report().splitlines()
     (at,) = (k for k, line in enumerate(lines) if line.startswith("cache"))
     assert str(place) in lines[at]
-    assert lines[at + 1].split() == "1 programs, 0.0 MB (at most 123 MB: config.cache_size)".split()
+    assert lines[at + 1].strip() == "1 programs, 0.0 MB (at most 123 MB: config.cache_size)"
 
 
 def test_clear_deletes_programs_only(place: Path) -> None:
