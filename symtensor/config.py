@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 __all__ = ["Config", "Flag", "config"]
+
+_fixed: ContextVar[dict[str, Any] | None] = ContextVar("fixed flags", default=None)
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ FLAGS = (
     Flag("device", "cpu", "Where shared variables and functions live by default: 'cpu', 'cuda', 'cuda0', ..., or "
          "'emulator'.", startup_only=True),
     Flag("mode", "FAST_RUN", "The compilation mode of `function` when none is given.",
-         choices=("FAST_RUN", "FAST_COMPILE", "INTERPRETER", "Mode")),
-    Flag("linker", "auto", "What runs a program: native C ('c'), the NumPy interpreter ('py'), or the first of the "
-         "two that works ('auto').", choices=("auto", "c", "py")),
+         choices=("FAST_RUN", "FAST_COMPILE", "INTERPRETER", "auto", "Mode")),
+    Flag("linker", "auto", "What runs a program: native C ('c'), the NumPy interpreter ('py'), the first of the two "
+         "that works ('auto'), or the interpreter until native code has been compiled in the background "
+         "('background').", choices=("auto", "c", "py", "background")),
     Flag("optimizer", "fast_run", "The rewrites of mode 'Mode'.", choices=("fast_run", "fast_compile", "None")),
     Flag("optimizer_excluding", "", "Names of rule tables, rules or passes to leave out, separated by ':'."),
     Flag("optimizer_including", "", "Names of rule tables, rules or passes to add, separated by ':'."),
@@ -84,6 +88,8 @@ FLAGS = (
          choices=("native", "baseline")),
     Flag("compile_timeout", 600.0, "Seconds a C compilation may take.", minimum=0),
     Flag("cache_dir", "", "The private folder of compiled programs; empty: the user's cache folder."),
+    Flag("cache_size", 2000.0, "Most megabytes of compiled programs in the folder: beyond, those go that were not used "
+         "for longest; 0: no limit.", minimum=0),
     Flag("threads", 0, "Threads a program may use; 0: as many as the process may run on.", minimum=0),
     Flag("profile", False, "Whether functions keep times per node by default."),
     Flag("exception_verbosity", "low", "How much of the graph an error shows.", choices=("low", "high")),
@@ -115,6 +121,9 @@ class Config:
                 self._values[name] = self._flags[name].parse(value)
 
     def __getattr__(self, name: str) -> Any:
+        fixed = _fixed.get()
+        if fixed is not None and name in fixed:
+            return fixed[name]
         try:
             return self._values[name]
         except KeyError:
@@ -146,6 +155,19 @@ class Config:
             yield
         finally:
             self._values.update(before)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The present values by name."""
+        return {name: getattr(self, name) for name in self._flags}
+
+    @contextmanager
+    def fixed(self, values: dict[str, Any]) -> Iterator[None]:
+        """For a ``with`` block, in this thread alone, flags have these values, whatever others set."""
+        token = _fixed.set(values)
+        try:
+            yield
+        finally:
+            _fixed.reset(token)
 
 
 def _startup_settings() -> Iterator[tuple[str, dict[str, str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,6 +88,11 @@ class Arguments:
                 "mutable=True; pass a copy, or leave mutable out"
             )
         return array if flags.c_contiguous and flags.aligned else np.array(array, order="C", copy=True)
+
+    def keyword(self, index: int) -> str | None:
+        """The name by which a caller may pass an input; None where it has none of its own."""
+        name = self.specs[index].name
+        return sys.intern(str(name)) if name is not None and len(self._by_name.get(name, ())) == 1 else None
 
     def find(self, key: Any) -> int | None:
         """The input that ``key`` (a name, a variable, or a position) means, or None."""

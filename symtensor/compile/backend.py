@@ -20,6 +20,7 @@ from symtensor.link.errors import run_time_error
 from symtensor.link.interpreter import Interpreter, perform_checked
 
 if TYPE_CHECKING:
+    from symtensor.compile.background import Later
     from symtensor.link.native import NativeCode
 
 __all__ = ["Backend", "Compiled", "Event", "compile_general", "compile_recipe"]
@@ -69,6 +70,13 @@ class Compiled:
     code: NativeCode | None = None
     events: list[Event] = field(default_factory=list)
     dense: Recipe | None = None  # on the parts of compounds, where there are any: this is what was compiled
+    later: Later | None = None  # what is being compiled in the background; until it is there this is what runs
+
+    @property
+    def present(self) -> Compiled:
+        """This, or what the background has made of it."""
+        found = self.later.result if self.later is not None else None
+        return self if found is None else replace(found, dense=self.dense)
 
 
 @contextmanager
@@ -95,6 +103,9 @@ def compile_recipe(recipe: Recipe, mode: Mode) -> Compiled:
         raise TypeError(f"linker='c': {obstacle}")
     if obstacle is None:
         obstacle = _missing_compiler(must=mode.linker == "c")
+    if obstacle is None and mode.linker == "background":
+        quick = "fast_compile" if mode.optimizer == "fast_run" else mode.optimizer
+        return _deferred(recipe, graph, mode, _interpreted(recipe, graph, mode, events, "", quick), True)
     if obstacle is None:
         optimized, log = _optimize(graph, mode, True, events)
         try:
@@ -108,28 +119,50 @@ def compile_recipe(recipe: Recipe, mode: Mode) -> Compiled:
     return _interpreted(recipe, graph, mode, events, obstacle)
 
 
-def compile_general(recipe: Recipe, mode: Mode) -> Compiled:
-    """The native program that takes nothing for granted about which dimensions are equal."""
+def compile_general(recipe: Recipe, mode: Mode, made: Compiled) -> Compiled:
+    """The native program that takes nothing for granted about which dimensions are equal: the variant of ``made``."""
+    if made.interpreter is not None:
+        return _deferred(recipe, recipe.graph(), mode, replace(made, program=None, code=None, events=[]), False)
     events: list[Event] = []
     optimized, log = _optimize(recipe.graph(), mode, False, events)
     return _native(recipe, optimized, log, events)
 
 
+def _deferred(recipe: Recipe, graph: FunctionGraph, mode: Mode, first: Compiled, assume: bool) -> Compiled:
+    """What runs at first, with native code in the making; this keeps the interpreter, for its variant."""
+    from symtensor.compile.background import Later
+
+    events: list[Event] = []
+
+    def build() -> Compiled:
+        optimized, log = _optimize(graph, mode, assume, events)
+        made = _native(recipe, optimized, log, events)
+        return replace(made, interpreter=first.interpreter, events=[*first.events, *events])
+
+    def failed(error: BaseException) -> Compiled:
+        return replace(first, backend=Backend("py", f"compiling failed: {_first_line(error)}"),
+                       events=[*first.events, *events])
+
+    waiting = Backend("py", "native code is being compiled in the background")
+    return replace(first, backend=waiting, later=Later(build, failed))
+
+
 def _optimize(
-    graph: FunctionGraph, mode: Mode, assume: bool, events: list[Event]
+    graph: FunctionGraph, mode: Mode, assume: bool, events: list[Event], level: str = ""
 ) -> tuple[FunctionGraph, Any]:
     from symtensor.optimize.pipeline import optimize
 
     with _timed(events, "optimize") as notes:
         optimized, log = optimize(
-            graph, level=mode.optimizer, including=mode.included, excluding=mode.excluded, assume=assume
+            graph, level=level or mode.optimizer, including=mode.included, excluding=mode.excluded, assume=assume
         )
         notes.append(f"{len(optimized.order)} nodes")
     return optimized, log
 
 
-def _interpreted(recipe: Recipe, graph: FunctionGraph, mode: Mode, events: list[Event], why: str) -> Compiled:
-    optimized, log = _optimize(graph, mode, False, events)
+def _interpreted(recipe: Recipe, graph: FunctionGraph, mode: Mode, events: list[Event], why: str,
+                 level: str = "") -> Compiled:
+    optimized, log = _optimize(graph, mode, False, events, level)
     borrow = [out.borrow for out in recipe.outputs] + [False] * len(recipe.updates)
     return Compiled(optimized, log, Backend("py", why), Interpreter(optimized, borrow), events=events)
 
@@ -142,7 +175,7 @@ def _native(recipe: Recipe, optimized: FunctionGraph, log: Any, events: list[Eve
         code = emit(optimized, updates=recipe.update_inputs(optimized))
         notes.append(f"{len(code.source)} bytes of C")
     with _timed(events, "compile") as notes:
-        program = load(code, partial(_host_call, code.hosts))
+        program = load(code, partial(_host_call, code.hosts), notes)
         notes.append(str(getattr(program, "path", "")))
     return Compiled(optimized, log, Backend("c", "native code"), None, program, code, events=events)
 
@@ -179,5 +212,5 @@ def _missing_compiler(must: bool) -> str | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).partition("\n")[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,27 +16,35 @@ from symtensor.compile.build import Recipe, stateful
 from symtensor.compile.io import In, Out
 from symtensor.compile.mode import Mode
 from symtensor.compile.profile import Profile
+from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.shared import Container, SharedVariable
 from symtensor.graph.trace import Origin, describe_origin, user_origin
-from symtensor.graph.variable import Variable
+from symtensor.link.interpreter import Interpreter
 from symtensor.link.test_values import without_test_values
 
-__all__ = ["Function", "Maker", "locked", "make_function"]
+if TYPE_CHECKING:
+    from symtensor.link.footprint import Footprint
+
+__all__ = ["Function", "Maker", "locked", "make_function", "new_function"]
 
 
 @dataclass
 class Maker:
     """What a function was made of (``f.maker``).
 
-    recipe : inputs, outputs and updates before compilation; mode : how it was compiled; compiled : the
-        result.
+    recipe : inputs, outputs and updates before compilation; mode : how it was compiled; made : the first result.
     """
 
     recipe: Recipe
     mode: Mode
-    compiled: Compiled
+    made: Compiled
     origin: Origin = field(default=None, repr=False)
+
+    @property
+    def compiled(self) -> Compiled:
+        """The present result: with ``mode="auto"`` another one comes from the background."""
+        return self.made.present
 
     @property
     def fgraph(self) -> FunctionGraph:
@@ -72,24 +80,25 @@ class Function:
         self.maker = maker
         self.profile = profile
         self.name = name
-        self.arguments = Arguments(self._label(), recipe.inputs, [_default(spec) for spec in recipe.inputs])
+        self.arguments = Arguments(self.label(), recipe.inputs, [_default(spec) for spec in recipe.inputs])
         self._explicit = [i for i, spec in enumerate(recipe.inputs) if not stateful(spec)]
         self._states = [i for i, spec in enumerate(recipe.inputs) if stateful(spec)]
         own = containers or [_container(recipe.inputs[index]) for index in self._states]
-        self._state_containers: tuple[Container, ...] = tuple(own)
-        every = [*own, *(variable.container for variable in recipe.shared)]
+        self.state_containers: tuple[Container, ...] = tuple(own)
+        self.containers = (*own, *(variable.container for variable in recipe.shared))
         place = {spec.variable: at for at, spec in enumerate(recipe.states)}
         place.update({variable: len(own) + at for at, variable in enumerate(recipe.shared)})
         self._targets = tuple(place[target] for target, _ in recipe.updates)
-        self._attach(every)
+        self._attach()
         if profile is not None:
             profile.events = profile.events or list(maker.compiled.events)
-            profile.name = profile.name or self._label()
+            profile.name = profile.name or self.label()
 
-    def _attach(self, containers: Sequence[Container]) -> None:
-        raise NotImplementedError(f"{type(self).__name__} defines no _attach(containers)")
+    def _attach(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__} defines no _attach()")
 
-    def _label(self) -> str:
+    def label(self) -> str:
+        """What messages call the function."""
         if self.name is not None:
             return f"{self.name}(...)"
         place = describe_origin(self.maker.origin)
@@ -97,10 +106,9 @@ class Function:
 
     # -- arguments -------------------------------------------------------------------------------------------
 
-    def _placed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[int, Any]]:
+    def _placed(self, args: Sequence[Any], kwargs: Mapping[str, Any], trust: bool) -> tuple[list[Any], dict[int, Any]]:
         """The explicit inputs in order, and by position in the states the values that the call gives for
-        them."""
-        trust = self.trust_input
+        them; unless they are trusted, as arrays of the inputs' types."""
         arguments = self.arguments
         if not kwargs and not self._states and len(args) == len(self._explicit):
             if trust:
@@ -114,6 +122,16 @@ class Function:
             values[index] if index in values else arguments.defaults[index] for index in self._explicit
         ]
         return explicit, {at: values[index] for at, index in enumerate(self._states) if index in values}
+
+    def _interpret(self, interpreter: Interpreter, explicit: Sequence[Any], given: Mapping[int, Any]) -> Any:
+        """The result of a call as the interpreter computes it."""
+        count = len(self.maker.recipe.outputs)
+        with locked(self.containers):
+            state = [given[at] if at in given else container.storage[0] for at, container in enumerate(self.containers)]
+            results = interpreter([*explicit, *state], self.profile)
+            for at, value in zip(self._targets, results[count:], strict=True):
+                self.containers[at].storage[0] = value
+        return self._pack(results[:count])
 
     def _pack(self, results: list[Any]) -> Any:
         """Results in the form that ``outputs`` had."""
@@ -135,32 +153,67 @@ class Function:
 
     @property
     def compile_log(self) -> list[Event]:
-        """The phases of the compilation with their times; cache hits are noted."""
+        """The phases of the compilation with their times; "compile" says whether the machine code was found in the
+        cache, or why not. Those of the variant for broadcasting calls follow, once there was such a call."""
         return list(self.maker.compiled.events)
+
+    def wait(self, timeout: float | None = None) -> Backend:
+        """Wait, at most ``timeout`` seconds, for the native code that ``mode="auto"`` compiles in the background.
+
+        Gives ``f.backend`` of then: ``'c'``, or ``'py'`` where it is not there yet or could not be made. Other modes
+        have nothing to wait for.
+
+        >>> from symtensor import function, tensor as T
+        >>> x = T.dscalar("x")
+        >>> f = function([x], x * 2, mode="auto")
+        >>> float(f(3)), f.wait() in ("c", "py"), float(f(4))
+        (6.0, True, 8.0)
+        """
+        if self.maker.made.later is not None:
+            self.maker.made.later.wait(timeout)
+        return self.backend
 
     def c_source(self) -> str:
         """The C text of the program; a comment that says why there is none where the interpreter runs it."""
+        self.wait()
         code = self.maker.compiled.code
         if code is None:
             return f"/* There is no C text: the NumPy interpreter runs it ({self.backend.reason}). */\n"
         return str(code.source)
 
-    def memory_plan(self, shapes: Sequence[Sequence[int]], values: Mapping[int, Any] | None = None) -> int:
-        """The bytes that a call needs for its temporaries and results when the explicit inputs have these
-        shapes.
+    def memory_plan(self, shapes: Sequence[Sequence[int]], values: Mapping[int, Any] | None = None) -> Footprint:
+        """The most bytes that a call has in use at once, for its temporaries and results, when the explicit inputs have
+        these shapes.
 
-        ``values`` gives the integer scalars that sizes depend on, by position. ValueError where a size
-        depends on data, or the interpreter runs the function.
+        ``values`` gives the integer scalars that sizes depend on, by position. An int; ``print`` shows what the bytes
+        are for. Not in it: shared variables, copies of arguments that are not contiguous, and what NumPy takes inside
+        an op that has no C code. ValueError where a size depends on data, or the interpreter runs the function.
+
+        >>> from symtensor import function, tensor as T
+        >>> x, y = T.dmatrices("x", "y")
+        >>> f = function([x, y], T.dot(x, y) + T.dot(y, x), mode="FAST_RUN")
+        >>> int(f.memory_plan([(100, 100), (100, 100)])) >= 80_000
+        True
         """
+        from symtensor.link.execute import usable_threads  # loaded, where there is native code
+
+        self.wait()
         code = self.maker.compiled.code
         if code is None or code.memory is None:
-            raise ValueError(f"{self._label()}: NumPy decides about memory: {self.backend.reason}")
+            raise ValueError(f"{self.label()}: NumPy decides about memory: {self.backend.reason}")
         if len(shapes) != len(self._explicit):
             raise ValueError(
-                f"{self._label()} has {len(self._explicit)} explicit inputs, got {len(shapes)} shapes"
+                f"{self.label()} has {len(self._explicit)} explicit inputs, got {len(shapes)} shapes"
             )
-        state = [np.shape(container.storage[0]) for container in self.containers]
-        return int(code.memory.peak([*map(tuple, shapes), *state], dict(values or {})))
+        every = [*map(tuple, shapes), *(np.shape(container.storage[0]) for container in self.containers)]
+        if code.memory.is_guarded(every, dict(values or {})):
+            return self._broadcasting().memory_plan(shapes, values)
+        threads = config.threads or usable_threads()
+        return code.memory.peak(every, dict(values or {}), threads)
+
+    def _broadcasting(self) -> Function:
+        """The function that answers calls in which dimensions broadcast that are equal as a rule."""
+        return self
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables the function reads or updates."""
@@ -196,17 +249,18 @@ class Function:
         index = self.arguments.find(key)
         if index is not None:
             if index in self._states:
-                return self._state_containers[self._states.index(index)], index
+                return self.state_containers[self._states.index(index)], index
             return None, index
-        matching = self._shared_named(key)
+        matching = self.shared_named(key)
         if len(matching) == 1:
             return matching[0].container, -1
         known = [self.arguments.names(), *(str(v) for v in self.maker.recipe.shared)]
         raise KeyError(
-            f"{self._label()} stores no value for {key!r}; it has {', '.join(filter(None, known))}"
+            f"{self.label()} stores no value for {key!r}; it has {', '.join(filter(None, known))}"
         )
 
-    def _shared_named(self, key: Any) -> list[SharedVariable]:
+    def shared_named(self, key: Any) -> list[SharedVariable]:
+        """Its shared variables that ``key``, a name or a variable, means."""
         every = self.maker.recipe.shared
         return [v for v in every if v is key or (isinstance(key, str) and v.name == key)]
 
@@ -219,47 +273,9 @@ class Function:
         share_memory : taken for Theano's sake: functions keep no memory between calls.
         States of inputs are copied.
         """
-        recipe = self.maker.recipe
-        if swap:
-            recipe = recipe.swapped(self._swap(swap))
-        if delete_updates:
-            recipe = recipe.without_updates()
-        compiled = compile_recipe(recipe, self.maker.mode) if swap or delete_updates else self.maker.compiled
-        maker = Maker(recipe, self.maker.mode, compiled, self.maker.origin)
-        kept = Profile() if profile is True else profile or None
-        made = _new(maker, kept, name if name is not None else self.name, self._copied_states(recipe))
-        made.arguments.defaults = list(self.arguments.defaults)
-        made.arguments.required = list(self.arguments.required)
-        made.trust_input = self.trust_input
-        return made
+        from symtensor.compile.copying import copied
 
-    def _copied_states(self, recipe: Recipe) -> list[Container]:
-        copies: list[Container] = []
-        for spec, container in zip(recipe.states, self._state_containers, strict=True):
-            if spec.shared:
-                copies.append(container)
-                continue
-            with container.lock:
-                copies.append(Container(container.type, own(container.storage[0])))
-        return copies
-
-    def _swap(self, swap: Mapping[Any, SharedVariable]) -> dict[Variable, SharedVariable]:
-        found: dict[Variable, SharedVariable] = {}
-        for key, new in swap.items():
-            matching = self._shared_named(key)
-            if len(matching) != 1:
-                raise ValueError(
-                    f"{self._label()}.copy: swap names {key}, which is not one of its shared variables "
-                    f"({', '.join(map(str, self.maker.recipe.shared)) or 'it has none'})"
-                )
-            old = matching[0]
-            if not isinstance(new, SharedVariable) or not old.type.accepts(new.type):
-                raise TypeError(
-                    f"{self._label()}.copy: {old} of type {old.type} cannot be swapped for {new!r}"
-                    + (f" of type {new.type}" if isinstance(new, Variable) else "")
-                )
-            found[old] = new
-        return found
+        return copied(self, swap or {}, delete_updates, name, profile)
 
     def __repr__(self) -> str:
         return f"<Function {self.name or ''}({self.arguments.names()}) on {self.backend!r}>"
@@ -308,8 +324,7 @@ class InterpretedFunction(Function):
         self.trust_input = False
         self._prepare(maker, profile, name, containers)
 
-    def _attach(self, containers: Sequence[Container]) -> None:
-        self.containers = tuple(containers)
+    def _attach(self) -> None:
         interpreter = self.maker.compiled.interpreter
         if interpreter is None:
             raise ValueError("the function was compiled to native code")
@@ -317,19 +332,10 @@ class InterpretedFunction(Function):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
-        explicit, given = self._placed(args, kwargs)
-        count = len(self.maker.recipe.outputs)
-        with locked(self.containers):
-            state = [
-                given[at] if at in given else container.storage[0]
-                for at, container in enumerate(self.containers)
-            ]
-            results = self._interpreter([*explicit, *state], self.profile)
-            for at, value in zip(self._targets, results[count:], strict=True):
-                self.containers[at].storage[0] = value
+        result = self._interpret(self._interpreter, *self._placed(args, kwargs, self.trust_input))
         if self.profile is not None:
             self.profile.add_call(perf_counter() - began)
-        return self._pack(results[:count])
+        return result
 
 
 def own(value: Any) -> Any:
@@ -369,18 +375,18 @@ def make_function(recipe: Recipe, mode: Mode, profile: Profile | None = None) ->
     origin = user_origin()
     with without_test_values():
         compiled = compile_recipe(recipe, mode)
-    return _new(Maker(recipe, mode, compiled, origin), profile, recipe.name)
+    return new_function(Maker(recipe, mode, compiled, origin), profile, recipe.name)
 
 
-def _new(maker: Maker, profile: Profile | None, name: str | None,
-         containers: Sequence[Container] | None = None) -> Function:
+def new_function(maker: Maker, profile: Profile | None, name: str | None,
+                 containers: Sequence[Container] | None = None) -> Function:
+    """The function of what was compiled; its states live in ``containers``, or in new ones."""
     if maker.compiled.dense is not None:
         from symtensor.compile.compound import CompoundFunction
 
         return CompoundFunction(maker, profile, name, containers)
-    if maker.compiled.interpreter is not None:
+    if maker.compiled.program is None and maker.made.later is None:
         return InterpretedFunction(maker, profile, name, containers)
     from symtensor.compile.native import native_class  # loads the runtime: only who needs it waits for it
 
-    made: Function = native_class(maker, profile)(maker, profile, name, containers)
-    return made
+    return native_class(maker, profile)(maker, profile, name, containers)

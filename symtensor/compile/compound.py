@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from symtensor.compile.caller import Function, Maker, _new, locked
+from symtensor.compile.caller import Function, Maker, locked, new_function
 from symtensor.compile.split import is_compound, kept_apart, kept_shared
 from symtensor.graph.shared import Container
 from symtensor.graph.variable import Variable
@@ -24,11 +24,10 @@ class CompoundFunction(Function):
         self.trust_input = False
         self._prepare(maker, profile, name, containers)
 
-    def _attach(self, containers: Sequence[Container]) -> None:
+    def _attach(self) -> None:
         maker, recipe = self.maker, self.maker.recipe
         states, shared = recipe.states, kept_shared(recipe)
-        self.containers = tuple(containers)
-        own = [*containers[:len(states)], *(variable.container for variable in shared)]
+        own = [*self.containers[:len(states)], *(variable.container for variable in shared)]
         leaves = [*(spec.variable for spec in states), *shared]
         place = dict(zip(leaves, own, strict=True))
         self._held = own
@@ -38,12 +37,12 @@ class CompoundFunction(Function):
         self._results += [value for _, value in kept_apart(recipe)]
         if maker.compiled.dense is None:
             raise ValueError("the function holds no compounds")
-        dense = Maker(maker.compiled.dense, maker.mode, replace(maker.compiled, dense=None), maker.origin)
-        self._dense = _new(dense, self.profile, self.name)
+        dense = Maker(maker.compiled.dense, maker.mode, replace(maker.made, dense=None), maker.origin)
+        self._dense = new_function(dense, self.profile, self.name)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The values of the outputs for values of the inputs."""
-        explicit, given = self._placed(args, kwargs)
+        explicit, given = self._placed(args, kwargs, self.trust_input)
         count = len(self.maker.recipe.outputs)
         with locked(self._held):
             values = [*explicit, *(given.get(at, c.storage[0]) for at, c in enumerate(self._held))]

@@ -25,7 +25,8 @@ def function(inputs: Sequence[Any], outputs: Any = None, mode: Mode | str | None
     inputs : list of variables or `In`. They are passed by position or, where they have names, by keyword.
     outputs : a variable or `Out` (a call returns its value), a list of them (a list of values), a dict with
         str keys (a dict), or None (an empty list).
-    mode : a `Mode`, or its name: 'FAST_RUN', 'FAST_COMPILE', 'INTERPRETER'; by default ``config.mode``.
+    mode : a `Mode`, or its name: 'FAST_RUN', 'FAST_COMPILE', 'INTERPRETER', 'auto' (the interpreter, until native
+        code has been compiled in the background: see ``f.backend`` and ``f.wait()``); by default ``config.mode``.
     updates : dict or list of pairs (shared variable, expression of its new value). All new values are
         computed from the old ones, and stored only when the whole call succeeded.
     givens : dict or list of pairs (variable, what stands in its place in this function): expressions or

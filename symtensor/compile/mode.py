@@ -9,7 +9,7 @@ from symtensor.config import config
 __all__ = ["Mode", "get_default_mode", "get_mode", "predefined_modes"]
 
 _LINKERS = {
-    "auto": "auto", "c": "c", "py": "py",
+    "auto": "auto", "c": "c", "py": "py", "background": "background",
     # Theano's names: all of them run natively where they can
     "cvm": "auto", "cvm_nogc": "auto", "vm": "auto", "vm_nogc": "auto", "c|py": "auto", "c|py_nogc": "auto",
 }
@@ -24,8 +24,9 @@ class Mode:
     Parameters
     ----------
     linker : 'auto' (native code, or the interpreter where there is no compiler), 'c' (native code; an error
-        where there is no compiler) or 'py' (the NumPy interpreter). Theano's 'cvm', 'vm' and 'c|py' mean
-        'auto'.
+        where there is no compiler), 'py' (the NumPy interpreter) or 'background' (the interpreter at once, after
+        few rewrites; native code, compiled by a thread in the background, as soon as it is there). Theano's
+        'cvm', 'vm' and 'c|py' mean 'auto'.
     optimizer : 'fast_run', 'fast_compile' (few rewrites) or 'None'.
 
     >>> Mode("py").excluding("fusion")
@@ -84,6 +85,7 @@ predefined_modes = {
     "FAST_RUN": lambda: Mode(config.linker, "fast_run"),
     "FAST_COMPILE": lambda: Mode("py", "fast_compile"),
     "INTERPRETER": lambda: Mode("py", "none"),
+    "auto": lambda: Mode("background", "fast_run"),
     "Mode": lambda: Mode(config.linker, config.optimizer),
 }
 """What the mode names mean; linker and optimizer flags are read when a function is compiled."""

@@ -20,6 +20,9 @@ __all__ = ["Kernel", "Op", "View", "compilers", "converters", "evaluators", "lan
 Shape = tuple[Variable, ...]
 
 
+Room = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], Sequence[int]]
+
+
 class Kernel:
     """Native code of one node, shared by C and CUDA.
 
@@ -36,17 +39,20 @@ class Kernel:
     ranged : the body does iterations ``begin`` to ``end - 1`` itself, instead of one iteration ``i``.
     work : how many elements of the inputs all iterations touch, as a symbolic integer scalar, where that is not all of
         them: decides about threads.
+    room : the sizes in bytes of what one iteration takes from ``RT->alloc`` (a library call: takes itself), as a
+        function of the shapes of the node's inputs and outputs and of their strides in elements; for memory plans.
     """
 
-    __slots__ = ("body", "ranged", "size", "support", "work")
+    __slots__ = ("body", "ranged", "room", "size", "support", "work")
 
     def __init__(self, body: str, size: Variable | None = None, support: str = "", ranged: bool = False,
-                 work: Variable | None = None) -> None:
+                 work: Variable | None = None, room: Room | None = None) -> None:
         self.body = body
         self.size = size
         self.support = support
         self.ranged = ranged
         self.work = work
+        self.room = room
 
 
 class View:

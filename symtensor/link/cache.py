@@ -3,7 +3,9 @@
 An entry is a folder named by its key, the hash of everything the machine code depends on, with the shared library and
 its digest. It is made under a temporary name and renamed, so it is whole or absent, whoever is killed when; a damaged
 one is noticed by its digest before the system's loader sees it, and made again. Any number of processes may work in
-one cache. Where the cache cannot be used (not private, read-only, full), a private temporary folder serves instead.
+one cache. A folder's time of change is that of its last use; where there is more than ``config.cache_size``, the ones
+not used for longest go, whoever has them loaded. Where the cache cannot be used (not private, read-only, full), a
+private temporary folder serves instead.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from pathlib import Path
 
 from symtensor.config import config
 from symtensor.graph.lock import Lock
-from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, find_compiler, flags
+from symtensor.link.toolchain import HEADERS, CompileError, cpu_identity, end, find_compiler, flags, workshop
 
-__all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "unsafe"]
+__all__ = ["Library", "clear", "entries", "folder", "forget", "library", "private_reason", "size", "trim", "unsafe"]
 
 _NAME, _DIGEST = "program.so", "digest"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
@@ -69,7 +71,8 @@ class Library:
                 _ctypes.dlclose(handle._handle)
 
 
-def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = ()) -> Library:
+def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = (),
+            log: list[str] | None = None) -> Library:
     """The C text as a loaded library: from this process, the cache, or the compiler.
 
     Parameters
@@ -77,20 +80,25 @@ def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...]
     source : the text; equal texts give one library.
     extra : further C files to compile in.
     more_flags : compiler arguments after the usual ones.
+    log : gets a line: "hit: ..." or "miss: ...", and why.
 
     Raises CompileError, NoCompiler (where nothing is cached that needs none), ValueError for refused flags.
     """
     arguments = (*flags(), *more_flags, *(str(path) for path in extra))
     key = _key(source, (*flags(), *more_flags), extra)
+    log = log if log is not None else []
     found = _memo.get(key)
     if found is not None:
+        log.append("hit: loaded in this process")
         return found
     with _guard:
         lock = _building.setdefault(key, Lock())
     with lock:
         found = _memo.get(key)
-        if found is None:
-            found = _stored(folder(), key) or _build_somewhere(source, arguments, key)
+        if found is not None:
+            log.append("hit: loaded in this process")
+        else:
+            found = _stored(folder(), key, log) or _build_somewhere(source, arguments, key)
             _memo[key] = found
     with _guard:
         _building.pop(key, None)
@@ -118,31 +126,40 @@ def _headers() -> str:
 # -- one entry -----------------------------------------------------------------------------------------------------
 
 
-def _stored(place: Path, key: str) -> Library | None:
+def _stored(place: Path, key: str, log: list[str]) -> Library | None:
     path = place / key / _NAME
     try:
         expected = (place / key / _DIGEST).read_bytes()
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(place / key):
-            _discard(place / key)
+        if not os.path.lexists(place / key):
+            log.append("miss: nothing is stored for this text, compiler, processor and flags")
+            return None
+        _discard(place / key, log, "it is incomplete")
         return None
-    except OSError:
+    except OSError as error:
+        log.append(f"miss: {error}")
         return None
     if hashlib.sha256(content).hexdigest().encode() != expected:
-        _discard(place / key)
+        _discard(place / key, log, "its digest does not fit")
         return None
     try:
-        return Library(path, key)
-    except (OSError, ImportError):
-        _discard(place / key)
+        found = Library(path, key)
+    except (OSError, ImportError) as error:
+        _discard(place / key, log, str(error))
         return None
+    with contextlib.suppress(OSError):
+        os.utime(place / key)
+    log.append("hit: stored on disk")
+    return found
 
 
-def _discard(entry: Path) -> None:
+def _discard(entry: Path, log: list[str], reason: str) -> None:
+    log.append(f"miss: the stored program was removed: {reason}")
     with contextlib.suppress(OSError):
         away = Path(tempfile.mkdtemp(prefix="tmp-", dir=entry.parent))
-        os.rename(entry, away / "entry")
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(entry, away / "entry")
         shutil.rmtree(away, ignore_errors=True)
 
 
@@ -159,13 +176,12 @@ def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Libra
             raise
         reason = str(error)
     place = _private_folder(f"{place}: {reason}")
-    return _stored(place, key) or _build(place, source, arguments, key)
+    return _stored(place, key, []) or _build(place, source, arguments, key)
 
 
 def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Library:
     _remove_stale(place)
-    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=place))
-    try:
+    with workshop(place) as work:
         proof = f'\nextern const char st_key[65];\nconst char st_key[65] = "{key}";\n'
         find_compiler().build(source + proof, work / _NAME, arguments)
         os.chmod(work / _NAME, 0o600)
@@ -176,9 +192,9 @@ def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Li
         with contextlib.suppress(OSError):  # another process was first
             os.rename(work, place / key)
         library.path = place / key / _NAME
-        return library
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    if key[0] == "0":  # now and then: to look at all entries takes a while
+        trim(place)
+    return library
 
 
 @functools.lru_cache(maxsize=8)
@@ -264,6 +280,7 @@ class _PrivateFolder:
 
     def _remove(self, owner: int) -> None:
         if os.getpid() == owner and self.existing is not None:
+            end()
             shutil.rmtree(self.existing, ignore_errors=True)
 
 
@@ -278,6 +295,33 @@ def private_reason() -> str:
 def entries(place: Path) -> list[Path]:
     """The entries of a cache folder."""
     return sorted(path for path in place.iterdir() if _ENTRY.fullmatch(path.name) and path.is_dir())
+
+
+def size(entry: Path) -> int:
+    """The bytes of an entry; 0 where another process has removed it."""
+    try:
+        return sum(path.stat().st_size for path in entry.iterdir())
+    except OSError:
+        return 0
+
+
+def trim(place: Path) -> int:
+    """Remove the entries that were not used for longest, down to four fifths of ``config.cache_size``, where there are
+    more; their number. Safe beside any number of processes: an entry goes as a whole, and is made again at need."""
+    limit, ages = config.cache_size * 1e6, []
+    for entry in entries(place) if limit else ():
+        with contextlib.suppress(OSError):
+            ages.append((entry.stat().st_mtime, size(entry), entry))
+    total, removed = sum(taken for _, taken, _ in ages), 0
+    if total <= limit:
+        return 0
+    for _, taken, entry in sorted(ages):
+        if total <= 0.8 * limit:
+            break
+        _discard(entry, [], "")
+        total -= taken
+        removed += 1
+    return removed
 
 
 def forget(library: Library) -> None:

@@ -69,8 +69,9 @@ def _cache() -> str:
 
     place = cache.folder()
     entries = cache.entries(place)
-    size = sum(path.stat().st_size for entry in entries for path in entry.iterdir())
-    return f"{place}\n{len(entries)} programs, {size / 1e6:.1f} MB" + (
+    size = sum(map(cache.size, entries))
+    limit = f"at most {config.cache_size:g} MB" if config.cache_size else "no limit"
+    return f"{place}\n{len(entries)} programs, {size / 1e6:.1f} MB ({limit}: config.cache_size)" + (
         "\nonly for this process: " + cache.private_reason() if cache.private_reason() else "")
 
 

@@ -23,28 +23,31 @@ and gives
 
 **Caller.** ``CallerBase`` is the class to derive `Function` from: its call is the fast path. A subclass calls once
 
-    self._setup(program, containers=(), targets=(), unpack=0, python_floats=None)
+    self._setup(program, containers=(), targets=(), unpack=0, takes=None, names=None)
         program        a Program
         containers     the Containers of the last len(containers) inputs of the program
         targets        for each output after the results, the index in `containers` of the one it updates
         unpack         0: return a list; 1: the only result itself; 2: None (no results); 3: ``self._pack(list)``
-        python_floats  for each explicit input whether a Python float may go straight into it (0-d float32 and
-                       float16 inputs: where floatX is their dtype; default: only float64)
+        takes          for each explicit input a sum of FLOATS: a Python float may go straight into it (0-d float32 and
+                       float16 inputs: where floatX is their dtype; default: only float64), EXACT: only an array of the
+                       very dtype may, WRITEABLE: only memory that may be written to may (both unless trust_input)
+        names          None, or (the name of each explicit input, or None; a list; the place in it of each input's
+                       default, which is None where there is none): then calls with keywords need no Python
 
 and defines
 
     self._convert(index, value) -> ndarray      called for a value that is not at once usable: returns an array of the
                                                 input's dtype and rank (in any layout), or raises
-    self._bind(args, kwargs) -> sequence        called when there are keywords, or not one argument per explicit input:
-                                                all explicit inputs in order, or raises
+    self._indirect(args, kwargs)                the call's result: called before `_setup`, and where arguments are not
+                                                one per explicit input, in order or by `names`
     self._failed(code, node, values, arrays)    must raise; arrays are all inputs of the program (shared ones last);
                                                 runs while the containers are locked
     self._general(values)                       called, without locks, when a guard failed: the call's result
 
-It may set ``self.trust_input`` (bool) and ``self.program``, ``self.containers`` can be read. `_setup` may be called
-again to exchange the program. Function calls hold the lock of every container they use: shared for containers that are
-only read, exclusive for targets. `_setup` replaces ``container.lock`` by a `Lock` that knows both ways (``with
-container.lock:`` stays exclusive and re-entrant).
+It may set ``self.trust_input`` (bool), and ``self.program`` can be read (None before `_setup`). `_setup` may be called
+again, by any thread, to exchange the program; calls in flight end with the old one. Function calls hold the lock of
+every container they use: shared for containers that are only read, exclusive for targets. `_setup` replaces
+``container.lock`` by a `Lock` that knows both ways (``with container.lock:`` stays exclusive and re-entrant).
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ import numpy as np
 from symtensor.config import config
 from symtensor.link import blas, cache, execute_ctypes
 from symtensor.link.errors import checked_output, run_time_error
-from symtensor.link.execute_ctypes import NeedsGeneral, ProgramFailure
+from symtensor.link.execute_ctypes import EXACT, FLOATS, WRITEABLE, NeedsGeneral, ProgramFailure
 
 try:
     from symtensor.link.runtime import _runtime as extension  # type: ignore[attr-defined]
@@ -70,8 +73,8 @@ except ImportError as _error:  # not built: ctypes serves
     extension = None  # type: ignore[assignment]
     extension_error = str(_error)
 
-__all__ = ["CallerBase", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "extension", "load", "start",
-           "usable_threads"]
+__all__ = ["EXACT", "FLOATS", "WRITEABLE", "CallerBase", "Lock", "NeedsGeneral", "Program", "ProgramFailure",
+           "extension", "load", "start", "usable_threads"]
 
 Host = Callable[[int, list[np.ndarray[Any, Any]]], Sequence[Any]]
 
@@ -80,13 +83,13 @@ CallerBase: Any = extension.Caller if extension is not None else execute_ctypes.
 Lock: Any = extension.Lock if extension is not None else execute_ctypes.Lock
 
 
-def load(code: Any, host: Host | None = None) -> Any:
-    """The program of a `NativeCode`, compiled or taken from the cache, ready to run.
+def load(code: Any, host: Host | None = None, log: list[str] | None = None) -> Any:
+    """The program of a `NativeCode`, compiled or taken from the cache (``log`` gets a line about that), ready to run.
 
     Raises CompileError and NoCompiler (see `symtensor.link.toolchain`).
     """
     start()
-    library = cache.library(code.source)
+    library = cache.library(code.source, log=log)
     inplace = tuple(code.inplace.get(index, -1) for index in range(len(code.outputs)))
     hosts = tuple((_specs(v.type for v in node.inputs), _specs(v.type for v in node.outputs)) for node in code.hosts)
     constants = tuple(code.constant_inputs)

@@ -17,11 +17,12 @@ from symtensor.graph.lock import Lock
 from symtensor.link import cache, toolchain
 from symtensor.link.failures import add_text, step_lines
 
-__all__ = ["Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runtime"]
+__all__ = ["EXACT", "FLOATS", "WRITEABLE", "Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runtime"]
 
 Array = np.ndarray[Any, Any]
 _MAX_NDIM, _ERROR_VALUES, _STEPS = 32, 8, 4
 _OK, _FAILED, _GENERAL, _PYTHON, _MEMORY = range(5)
+FLOATS, EXACT, WRITEABLE = 1, 2, 4  # what an input takes
 _PAGES = ("support", "memory", "gemm", "gemv", "blocked", "linalg")
 
 
@@ -89,7 +90,7 @@ class _Runtime:
         self.library = cache.library("", pages, ("-ffp-contract=fast", "-pthread"))
         self.c = self.library.handle
         self.c.st_runtime_table.restype = ctypes.c_void_p
-        self.c.st_memory_cached.restype = ctypes.c_int64
+        self.c.st_memory_cached.restype = self.c.st_memory_watch.restype = ctypes.c_int64
         self.c.st_memory_limit.argtypes = [ctypes.c_size_t]
         self.c.st_release.argtypes = [ctypes.c_void_p]
         self.table = self.c.st_runtime_table()
@@ -109,6 +110,9 @@ class _Runtime:
 
     def memory_cached(self) -> int:
         return int(self.c.st_memory_cached())
+
+    def memory_watch(self, on: bool) -> int:
+        return int(self.c.st_memory_watch(ctypes.c_int(on)))
 
     def memory_trim(self) -> None:
         self.c.st_memory_trim()
@@ -291,10 +295,9 @@ class Caller:
 
     trust_input = False
     program: Any = None
-    containers: tuple[Any, ...] = ()
 
     def _setup(self, program: Program, containers: Sequence[Any] = (), targets: Sequence[int] = (), unpack: int = 0,
-               python_floats: Sequence[bool] | None = None) -> None:
+               takes: Sequence[int] | None = None, names: Any = None) -> None:
         n_args = program.n_given - len(containers)
         n_results = len(program.outputs) - len(targets)
         if n_args < 0 or n_results < 0 or (unpack == 1 and n_results != 1) or (unpack == 2 and n_results):
@@ -304,16 +307,18 @@ class Caller:
             if not isinstance(container.lock, Lock):
                 with container.lock:
                     container.lock = container.lock if isinstance(container.lock, Lock) else Lock()
-        if python_floats is None:
-            python_floats = [dtype == np.float64 for dtype, _ in program.inputs[:n_args]]
-        self.program, self.containers = program, tuple(containers)
-        self._plan = (program, tuple(containers), tuple(targets), unpack, tuple(python_floats), n_args, n_results)
+        if takes is None:
+            takes = [FLOATS * (dtype == np.float64) for dtype, _ in program.inputs[:n_args]]
+        self._plan = (program, tuple(containers), tuple(targets), unpack, tuple(takes), n_args, n_results)
+        self.program = program
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        program, containers, _, _, python_floats, n_args, _ = self._plan
+        if self.program is None:
+            return self._indirect(args, kwargs)  # type: ignore[attr-defined]
+        program, containers, _, _, takes, n_args, _ = self._plan
         if kwargs or len(args) != n_args:
-            args = tuple(self._bind(args, kwargs))  # type: ignore[attr-defined]
-        arrays = [self._argument(program.inputs[k], k, value, python_floats[k]) for k, value in enumerate(args)]
+            return self._indirect(args, kwargs)  # type: ignore[attr-defined]
+        arrays = [self._argument(program.inputs[k], k, value, takes[k]) for k, value in enumerate(args)]
         try:
             with _all_held([lock for _, lock in sorted({id(one.lock): one.lock for one in containers}.items())]):
                 return self._run_locked(arrays)
@@ -348,11 +353,15 @@ class Caller:
             return self._pack(results)  # type: ignore[attr-defined]
         return results[0] if unpack == 1 else None if unpack == 2 else results
 
-    def _argument(self, spec: Spec, index: int, value: Any, python_float: bool) -> Array:
-        if _usable(spec, value):
+    def _argument(self, spec: Spec, index: int, value: Any, takes: int) -> Array:
+        if self.trust_input:
+            takes &= FLOATS
+        if _usable(spec, value) and (value.flags.writeable or not takes & WRITEABLE):
             return value  # type: ignore[no-any-return]
+        if takes > FLOATS:
+            return _ready(spec, self._convert(index, value))  # type: ignore[attr-defined]
         dtype, shape = spec
-        if not shape and ((type(value) is float and python_float) or type(value) is dtype.type):
+        if not shape and ((type(value) is float and takes) or type(value) is dtype.type):
             return np.asarray(value, dtype)
         fits = type(value) is np.ndarray and value.ndim == len(shape) and value.dtype.newbyteorder("=") == dtype
         if fits and all(known in (None, dim) for known, dim in zip(shape, value.shape, strict=True)):

@@ -6,6 +6,7 @@ size and time of change.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -16,12 +17,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from symtensor.config import config
+from symtensor.graph.lock import Lock
 
-__all__ = ["HEADERS", "CompileError", "Compiler", "NoCompiler", "cpu_identity", "find_compiler", "flags"]
+__all__ = ["HEADERS", "CompileError", "Compiler", "NoCompiler", "cpu_identity", "end", "find_compiler", "flags",
+           "workshop"]
 
 HEADERS = Path(__file__).parent / "runtime"
 
@@ -97,10 +103,68 @@ def _environment(temporary: Path) -> dict[str, str]:
             "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
 
 
+class _Work:
+    """What this process is compiling: the folders, and the compilers that run."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.process = os.getpid()
+        self.folders: set[Path] = set()
+        self.compilers: set[subprocess.Popen[bytes]] = set()
+        self.ending = False
+
+    def begin(self) -> None:
+        """Before something is added: what the parent does is not a forked child's business."""
+        if self.process != os.getpid():
+            self.process, self.folders, self.compilers = os.getpid(), set(), set()
+        self.check()
+
+    def check(self) -> None:
+        """CompileError in a background thread of a process that ends: nobody waits for what it compiles."""
+        if self.ending and threading.current_thread().daemon:
+            raise CompileError("the process is ending")
+
+
+_work = _Work()
+
+
+@contextlib.contextmanager
+def workshop(place: Path) -> Iterator[Path]:
+    """A folder in `place` to compile in, gone afterwards; also where the process ends while a thread compiles."""
+    with _work.lock:
+        _work.begin()
+        folder = Path(tempfile.mkdtemp(prefix="tmp-", dir=place))
+        _work.folders.add(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _work.folders.discard(folder)
+
+
+@atexit.register
+def end() -> None:
+    """The process ends: compilers that background threads run are stopped, and what they leave is removed."""
+    with _work.lock:
+        _work.ending = True
+        mine = _work.process == os.getpid()
+        folders, compilers = (list(_work.folders), list(_work.compilers)) if mine else ([], [])
+    for process in compilers:
+        _signal(process)
+    until = time.monotonic() + 1.0
+    while not _work.folders.isdisjoint(folders) and time.monotonic() < until:
+        time.sleep(0.002)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
     try:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        with _work.lock:
+            _work.begin()
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            _work.compilers.add(process)
     except OSError as error:
         return -1, str(error)
     try:
@@ -111,13 +175,20 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple
     except BaseException:
         _kill(process)
         raise
+    finally:
+        _work.compilers.discard(process)
+    _work.check()
     return process.returncode, output.decode("utf-8", "replace")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    _signal(process)
+    process.communicate()
+
+
+def _signal(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):  # the driver's children too
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def _failure(command: list[str], status: int, output: str, text: Path) -> CompileError:

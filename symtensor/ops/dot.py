@@ -8,6 +8,7 @@ Floats and complex numbers go to the BLAS of the run-time table, other dtypes to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle, transpose
 from symtensor.ops.elementwise import add, cast, mul
+from symtensor.ops.kernel_text import gemm_room
 from symtensor.ops.reduce import sum
 
 __all__ = ["BLAS_TYPES", "BatchedDot", "Dot", "Gemm"]
@@ -126,7 +128,8 @@ class Dot(Op):
         text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in BLAS_TYPES else _loops(dtype)
         for name, stride in strides.items():
             text = text.replace(name, stride)
-        return Kernel(sizes + text)
+        room = partial(gemm_room, np.dtype(dtype).itemsize, 0)
+        return Kernel(sizes + text, room=room if dtype in BLAS_TYPES else None)
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (axis, its size, the other's)."""
@@ -273,7 +276,8 @@ class BatchedDot(Op):
         dtype = node.inputs[0].type.dtype
         sizes = "const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);\n"
         if dtype in BLAS_TYPES:
-            return Kernel(sizes + _STACK.replace("KIND", BLAS_TYPES[dtype]), support=_STACK_SUPPORT)
+            return Kernel(sizes + _STACK.replace("KIND", BLAS_TYPES[dtype]), support=_STACK_SUPPORT,
+                          room=partial(gemm_room, np.dtype(dtype).itemsize, 0))
         text = _loops(dtype)
         for name, stride in (("row_a", "IN0_STRIDE(1)"), ("col_a", "IN0_STRIDE(2)"),
                              ("row_b", "IN1_STRIDE(1)"), ("col_b", "IN1_STRIDE(2)"),
@@ -359,7 +363,7 @@ class Gemm(Op):
                 for k, (first, second) in enumerate(pairs)]
 
     def kernel(self, node: Apply) -> Kernel:
-        kind = BLAS_TYPES[node.inputs[0].type.dtype]
+        kind, item = BLAS_TYPES[node.inputs[0].type.dtype], np.dtype(node.inputs[0].type.dtype).itemsize
         return Kernel(f"""const int64_t m = IN2_DIM(0), n = IN3_DIM(1), count = IN2_DIM(1);
 const OUT0_T alpha = IN1(), one = 1;
 OUT0_T beta = IN4();
@@ -371,7 +375,7 @@ if (beta != 0 && (OUT0_PTR != IN0_PTR || count == 0)) {{
 }}
 if (m > 0 && n > 0 && count > 0)
     RT->gemm({kind}, m, n, count, &alpha, IN2_PTR, IN2_STRIDE(0), IN2_STRIDE(1), IN3_PTR, IN3_STRIDE(0),
-             IN3_STRIDE(1), &beta, OUT0_PTR, n);""")
+             IN3_STRIDE(1), &beta, OUT0_PTR, n);""", room=partial(gemm_room, item, 2))
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (rows, columns or inner: 0, 1, 2; two sizes)."""

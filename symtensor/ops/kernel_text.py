@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["loop_c", "rows_c", "unravel_c", "walk_c"]
+__all__ = ["gemm_room", "loop_c", "rows_c", "unravel_c", "walk_c"]
 
 
 def unravel_c(names: Sequence[str], dims: Sequence[str], index: str = "i") -> str:
@@ -59,3 +59,18 @@ def rows_c(axis: int, ndim: int, operands: Sequence[str]) -> str:
         lines.append(f"{qualifier}{name}_T *{low} = {name}_PTR + {offset}; "
                      f"const int64_t {low}_step = {name}_STRIDE({axis});")
     return "\n".join(line for line in lines if line)
+
+
+def gemm_room(item: int, first: int, shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
+    """The `Kernel.room` of a product: of the operands, inputs ``first`` and ``first + 1`` with elements of ``item``
+    bytes, those are copied that a BLAS does not take as they lie."""
+    taken = []
+    for k in (first, first + 1):
+        if len(shapes[k]) < 2 or 1 in (shapes[first][-2], shapes[first + 1][-1]):  # of vectors: as they are
+            return []
+        (rows, columns), (row, column) = shapes[k][-2:], strides[k][-2:]
+        by_rows = (column == 1 or columns == 1) and (row >= columns or rows == 1)
+        by_columns = (row == 1 or rows == 1) and (column >= rows or columns == 1)
+        if not by_rows and not by_columns:
+            taken.append(rows * columns * item)
+    return taken

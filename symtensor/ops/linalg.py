@@ -228,7 +228,13 @@ class MatrixOp(Op):
         x = node.inputs[0]
         operands = [f"IN{k}" for k in range(len(node.inputs))]
         text = stack_c(x.type.ndim, operands) + "\n" + body.replace("{kind}", BLAS_TYPES[x.type.dtype])
-        return Kernel(text, d.product(shape_of(x)[:-2]))
+        item = np.dtype(x.type.dtype).itemsize
+
+        def room(shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
+            n = shapes[0][-1]
+            return [(n * n + 1) * item + (n + 2) * 8]
+
+        return Kernel(text, d.product(shape_of(x)[:-2]), room=room if "RT->alloc" in body else None)
 
 
 def given(g: Any) -> bool:

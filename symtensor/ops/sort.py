@@ -105,14 +105,20 @@ class _Rows(Op):
     def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
         return [shapes[0]]
 
-    def _rows(self, node: Apply, lines: Sequence[str], support: str) -> Kernel | None:
-        """The kernel of ``lines``, for one row each; none for complex numbers."""
+    def _rows(self, node: Apply, lines: Sequence[str], support: str, places: int = 0) -> Kernel | None:
+        """The kernel of ``lines``, for one row each; none for complex numbers. ``places``: it takes room for as many
+        elements for each of the output's, with their positions where the output has these."""
         x = node.inputs[0]
         if is_complex(x.type.dtype):
             return None
         head = [f"const int64_t n = IN0_DIM({self.axis});", rows_c(self.axis, x.type.ndim, ("IN0", "OUT0"))]
         count = d.product(dim for k, dim in enumerate(shape_of(x)) if k != self.axis)
-        return Kernel("\n".join([*head, *lines]), count, _order(x.type.dtype) + support)
+        item = np.dtype(x.type.dtype).itemsize + (8 if node.outputs[0].type.dtype != x.type.dtype else 0)
+
+        def room(shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
+            return [places * shapes[-1][self.axis] * item + 1]
+
+        return Kernel("\n".join([*head, *lines]), count, _order(x.type.dtype) + support, room=room if places else None)
 
     def failure(self, node: Apply | None, code: str, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: there is no memory to work in."""
@@ -143,7 +149,7 @@ class SortOp(_Rows):
             f"const {item} *const sorted = st_sort_{item}(room, room + n, n);",
             f"for (int64_t k = 0; k < n; k++) out0[k * out0_step] = sorted[k]{part};",
             "RT->release(room);",
-        ], _RADIX.format(I=item, T=ctype, key=key))
+        ], _RADIX.format(I=item, T=ctype, key=key), places=2)
 
     def grad(self, inputs: Sequence[Variable], output_grads: Sequence[Variable]) -> Sequence[Any]:
         (x,), (g,) = inputs, output_grads
@@ -225,7 +231,7 @@ class TopKOp(Discrete, _Rows):
             f"    st_sift_{ctype}(heap, 0, last, heap[last], largest);",
             "    out0[last * out0_step] = (OUT0_T)worst.at; }",
             "RT->release(heap);",
-        ], _HEAP.format(T=ctype))
+        ], _HEAP.format(T=ctype), places=1)
 
 
 def _row_axis(name: str, x: Any, axis: Any) -> tuple[Variable, int]:

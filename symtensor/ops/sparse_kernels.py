@@ -280,7 +280,7 @@ class Coalesce(_OnParts):
         return [shapes[0], shapes[0], (d.add(node.inputs[2], 1),)]
 
     def kernel(self, node: Apply) -> Kernel:
-        return Kernel(_SORT, support=_MERGE)
+        return Kernel(_SORT, support=_MERGE, room=lambda shapes, _: [(2 * shapes[0][0] + 1) * 8])
 
 
 class Pairs(_OnParts):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from symtensor import Mode, config
+from symtensor import Mode, config, get_mode
 
 MODES = {
     "interpreter": lambda: Mode("py", "None"),
@@ -14,6 +14,7 @@ MODES = {
     "fast_run_py": lambda: Mode("py", "fast_run"),
     "c_unoptimized": lambda: Mode("c", "None"),
     "c": lambda: Mode("c", "fast_run"),
+    "auto": lambda: get_mode("auto"),  # the interpreter at first, at any moment native code
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -68,10 +71,10 @@ def test_a_failing_compiler_gives_a_warning_and_the_interpreter() -> None:
 def test_backend_and_source(mode: Mode) -> None:
     x = T.dvector("x")
     f = function([x], T.exp(x) * 2, mode=mode, name="f")
-    assert f.backend == mode.linker
+    assert f.wait() == ("py" if mode.linker == "py" else "c")
     assert f.backend.reason
     text = f.c_source()
-    if mode.linker == "c":
+    if mode.linker != "py":
         assert "st_main" in text
         assert text == function([x], T.exp(x) * 2, mode=mode, name="other").c_source()
     else:
@@ -83,7 +86,30 @@ def test_backend_and_source(mode: Mode) -> None:
     assert f.maker.inputs[0].variable is x
     assert f.name == "f"
     assert "f(" in repr(f)
-    assert mode.linker in repr(f)
+    assert repr(f.backend) in repr(f)
+
+
+def test_the_compile_log_says_what_the_cache_had(tmp_path: Path) -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+
+    def note(k: int = -1) -> str:
+        f = function([x, y], x * y + 3, mode="FAST_RUN")
+        f(np.ones(1), np.ones(3))
+        assert [event.phase for event in f.compile_log].count("compile") == 2  # the variant too
+        return [event.note for event in f.compile_log if event.phase == "compile"][k]
+
+    with config.change_flags(cache_dir=str(tmp_path / "cache")):
+        assert note().startswith("miss: nothing is stored for this text, compiler, processor and flags, /")
+        assert note().startswith("hit: ")
+        kept = function([x, y], x * y + 3, mode="FAST_RUN")
+        assert note(0).startswith("hit: loaded in this process, ")
+        del kept
+        gc.collect()
+        assert note(0).startswith("hit: stored on disk, ")
+        for damaged in (tmp_path / "cache").glob("*/program.so"):
+            damaged.write_bytes(b"rubbish")
+        gc.collect()
+        assert note(0).startswith("miss: the stored program was removed: its digest does not fit, ")
 
 
 def test_without_compiler_the_interpreter_runs_in_silence() -> None:

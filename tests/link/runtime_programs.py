@@ -133,11 +133,11 @@ def function(program: Any, **settings: Any) -> Any:
             self.record.append(("convert", index))
             return np.asarray(value, "float64")
 
-        def _bind(self, args: Any, kwargs: Any) -> Any:
-            self.record.append(("bind", args, kwargs))
+        def _indirect(self, args: Any, kwargs: Any) -> Any:
+            self.record.append(("indirect", args, kwargs))
             if len(args) + len(kwargs) != 1:
                 raise TypeError("takes one argument")
-            return [*args, *kwargs.values()]
+            return self(*args, *kwargs.values())
 
         def _failed(self, code: int, node: int, values: Any, arrays: Any) -> Any:
             raise IndexError(code, node, tuple(values), [array.tolist() for array in arrays])

@@ -255,6 +255,59 @@ def test_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert cache.folder() == tmp_path / "home" / ".cache" / "symtensor"
 
 
+def test_the_programs_not_used_for_longest_go(place: Path) -> None:
+    kept = [cache.library(text(number)) for number in range(20, 26)]
+    each = cache.size(kept[0].path.parent)
+    for age, library in enumerate(kept):
+        os.utime(library.path.parent, (time.time() - 1000 * (6 - age),) * 2)
+    assert call(kept.pop(0)) == 20
+    forget_all()
+    assert call(cache.library(text(20))) == 20  # used again
+    with config.change_flags(cache_size=0):
+        assert cache.trim(place) == 0
+    with config.change_flags(cache_size=4.5 * each / 1e6):
+        assert cache.trim(place) == 3
+        assert {entry.name for entry in cache.entries(place)} == {cache.library(text(n)).key for n in (20, 24, 25)}
+        assert cache.trim(place) == 0
+    assert [call(library) for library in kept] == [21, 22, 23, 24, 25]  # those that are loaded go on
+    assert all(len(list(path.iterdir())) == 2 for path in place.iterdir())
+
+
+def test_the_cache_is_trimmed_as_it_grows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_key", lambda source, *_: f"0{cache.hashlib.sha256(source.encode()).hexdigest()[1:]}")
+    each = cache.size(cache.library(text(30)).path.parent)
+    with config.change_flags(cache_size=3 * each / 1e6):
+        assert [call(cache.library(text(number))) for number in range(30, 40)] == list(range(30, 40))
+        assert len(cache.entries(place)) <= 3
+
+
+def test_processes_build_and_use_while_others_trim(place: Path) -> None:
+    script = ("from symtensor.link import cache\n"
+              "for k in [*range(6), *range(6)]:\n"
+              "    library = cache.library(f'int st_main(void) {{ return {k}; }}')\n"
+              "    got = library.handle.st_main()\n"
+              "    assert got == k, (got, k)\n"
+              "    del library\n"
+              "    cache.trim(cache.folder())")
+    settings = {"SYMTENSOR_FLAGS": f"cache_dir={place},cache_size=0.03"}
+    for process in [run_python(script, place, **settings) for _ in range(6)]:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out, err) == (0, "", "")
+    assert sum(map(cache.size, cache.entries(place))) <= 0.03e6
+    assert not list(place.glob("tmp-*"))
+
+
+def test_doctor_tells_the_size(place: Path) -> None:
+    from symtensor.link.doctor import report
+
+    cache.library(text(41))
+    with config.change_flags(cache_size=123):
+        lines = report().splitlines()
+    (at,) = (k for k, line in enumerate(lines) if line.startswith("cache"))
+    assert str(place) in lines[at]
+    assert lines[at + 1].strip() == "1 programs, 0.0 MB (at most 123 MB: config.cache_size)"
+
+
 def test_clear_deletes_programs_only(place: Path) -> None:
     cache.library(text(14))
     (place / "mine").mkdir()

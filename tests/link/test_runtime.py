@@ -107,9 +107,45 @@ def test_other_values_are_converted_in_python(value: Any) -> None:
 
 
 def test_python_floats_only_where_allowed() -> None:
-    call = add_one(unpack=1, python_floats=[False])
+    call = add_one(unpack=1, takes=[0])
     assert call(1.0) == 2.0
     assert call.record == [("convert", 0)]
+
+
+def test_exact_and_writeable_arrays() -> None:
+    fixed = np.array(1.0)
+    fixed.flags.writeable = False
+    for takes, value in ((execute.EXACT, 1.0), (execute.EXACT, np.array(1.0, ">f8")), (execute.WRITEABLE, fixed)):
+        call = add_one(unpack=1, takes=[takes])
+        assert call(np.array(1.0)) == 2.0
+        assert call.record == []
+        assert call(value) == 2.0
+        assert call.record == [("convert", 0)]
+        call.trust_input = True
+        assert call(np.array(1.0)) == 2.0
+        assert call.record == [("convert", 0)]
+
+
+def test_keywords_and_defaults(implementation: str) -> None:
+    source = programs.main("double *o = NEW(0, 1); *o = *IN(0) + 10 * *IN(1) + 100 * *IN(2);")
+    program, defaults = execute.load(code(source, [SCALAR] * 3, [SCALAR])), [None, np.array(5.0), None]
+    call = function(program, unpack=1, names=(("a", "b", None), defaults, (0, 2, 1)))
+    if implementation == "ctypes":  # all of it is left to Python
+        with pytest.raises(TypeError, match="takes one argument"):
+            call(1.0, b=2.0)
+        return
+    made = "".join(["a", "a"])[:1]  # not the string that the names hold
+    assert [call(1.0, b=2.0), call(b=2.0, a=1.0), call(b=2.0, **{made: 1.0})] == [521.0] * 3
+    assert [call(1.0, 2.0, 3.0), call(1.0, 2.0)] == [321.0, 521.0]
+    defaults[1] = np.array(7.0)
+    assert call(1.0, b=2.0) == 721.0
+    assert call.record == []
+    for args, kwargs in (((1.0,), {"a": 1.0}), ((1.0,), {"c": 1.0}), ((), {"a": 1.0}), ((1.0,), {}), ((), {}),
+                         ((1.0, 2.0, 3.0, 4.0), {}), ((1.0, 2.0, 3.0), {"b": 1.0})):
+        call.record.clear()
+        with pytest.raises((TypeError, RecursionError)):
+            call(*args, **kwargs)
+        assert call.record[0] == ("indirect", args, kwargs)
 
 
 def test_layouts() -> None:
@@ -144,7 +180,7 @@ def test_static_dimensions_are_checked() -> None:
 def test_keywords_and_missing_arguments_are_bound_in_python() -> None:
     call = add_one(unpack=1)
     assert call(x=1.0) == 2.0
-    assert call.record == [("bind", (), {"x": 1.0})]
+    assert call.record == [("indirect", (), {"x": 1.0})]
     with pytest.raises(TypeError, match="takes one argument"):
         call()
     with pytest.raises(TypeError, match="takes one argument"):

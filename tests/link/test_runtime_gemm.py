@@ -121,6 +121,22 @@ def test_big_gemm_does_not_depend_on_threads(product: str, dtype: str, shape: tu
         np.testing.assert_array_equal(results[0], other)
 
 
+def test_no_product_depends_on_threads(product: str) -> None:
+    rng = np.random.default_rng(5)
+    for trial in range(12 if product == "blas" else 3):
+        m, n, k = (int(size) for size in rng.integers(20, 900, 3))
+        m = int(rng.integers(2, 60)) if trial % 3 == 0 else m
+        for dtype in DTYPES:
+            a, b = elements(rng, (m, k), dtype), elements(rng, (k, n), dtype)
+            found = set()
+            for threads in (1, 2, 3, 5):
+                programs.runtime_functions().set_threads(threads)
+                c = np.full((m, n), np.inf, dtype)
+                gemm(1, a, b, 0, c)
+                found.add(c.tobytes())
+            assert len(found) == 1, (dtype, m, n, k)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gemv(product: str, dtype: str) -> None:
     rng = np.random.default_rng(3)

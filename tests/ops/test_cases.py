@@ -16,6 +16,7 @@ from symtensor import tensor as T
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Variable
 from symtensor.graph.walk import toposort
+from symtensor.link import execute
 from symtensor.ops.inventory import entries
 from symtensor.ops.loop import Loop
 
@@ -75,6 +76,21 @@ def check_values(c: Case, dtype: str, variables, outputs, function, arrays, what
         np.testing.assert_array_equal(a, b, err_msg=f"{what}: an input was changed")
 
 
+def check_memory(function, arrays) -> None:
+    """What the runtime allocates in a call is what was predicted; it lacks sizes that data decide."""
+    shapes, numbers = [a.shape for a in arrays], {k: a for k, a in enumerate(arrays) if not a.ndim}
+    try:
+        plan = function.memory_plan(shapes, numbers)
+    except ValueError:
+        with pytest.raises(ValueError, match="depends on data"):
+            function.memory_plan(shapes, numbers)
+        return
+    execute.extension.memory_watch(True)
+    function(*arrays)
+    measured = execute.extension.memory_watch(False)
+    assert measured <= plan - plan.hosts <= 1.1 * measured + 64, str(plan)
+
+
 @pytest.mark.parametrize(("name", "dtype"), [(n, d) for n, c in CASES.items() for d in c.dtypes])
 def test_values(name: str, dtype: str) -> None:
     c = CASES[name]
@@ -82,6 +98,8 @@ def test_values(name: str, dtype: str) -> None:
     assert function.backend == "c"
     for size in c.sizes:
         check_values(c, dtype, variables, outputs, function, draw_inputs(c, size, dtype), f"n = {size}")
+    if dtype == c.dtypes[-1] and execute.extension is not None:
+        check_memory(function, draw_inputs(c, c.sizes[-1], dtype))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -24,7 +24,7 @@ static int python_number(const Plan *plan, int index, PyObject *value, Slot *slo
 {
     const Spec *spec = &plan->program->inputs[index];
     if (PyFloat_CheckExact(value)) {
-        if (!plan->python_floats[index]) return 0;
+        if (!(plan->takes[index] & TAKES_FLOATS)) return 0;
         double number = PyFloat_AS_DOUBLE(value);
         if (spec->typenum == NPY_DOUBLE) slot->f64 = number;
         else if (spec->typenum == NPY_FLOAT) slot->f32 = (float)number;
@@ -51,14 +51,15 @@ static int take_argument(Caller *self, const Plan *plan, int index, PyObject *va
 {
     const Spec *spec = &plan->program->inputs[index];
     PyArrayObject *array = (PyArrayObject *)value;
+    int takes = self->trust_input ? 0 : plan->takes[index] & (TAKES_EXACT | TAKES_WRITEABLE);
     work->owners[index] = NULL;
-    if (!program_usable(spec, value)) {
-        if (spec->ndim == 0 && python_number(plan, index, value, &work->slots[index])) {
+    if (!program_usable(spec, value) || ((takes & TAKES_WRITEABLE) && !PyArray_ISWRITEABLE(array))) {
+        if (!takes && spec->ndim == 0 && python_number(plan, index, value, &work->slots[index])) {
             work->inputs[index] = (st_input){work->slots[index].bytes, NULL};
             return 0;
         }
         PyObject *converted = Py_NewRef(value);
-        int fits = PyArray_CheckExact(value) && PyArray_NDIM(array) == spec->ndim
+        int fits = !takes && PyArray_CheckExact(value) && PyArray_NDIM(array) == spec->ndim
                    && PyArray_EquivTypenums(PyArray_TYPE(array), spec->typenum);
         for (int axis = 0; fits && axis < spec->ndim; axis++)
             fits = spec->shape[axis] < 0 || spec->shape[axis] == PyArray_DIM(array, axis);
@@ -266,21 +267,65 @@ static PyObject *run(Caller *self, const Plan *plan, PyObject *const *args)
     return result;
 }
 
-static PyObject *bound_call(Caller *self, const Plan *plan, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+/* The input of this name, or -1. Names are interned nearly always, and given in order mostly. */
+static int named(const Plan *plan, PyObject *name, int first)
 {
-    PyObject *positional = PyTuple_New(n_args), *keywords = PyDict_New(), *bound = NULL, *result = NULL;
+    for (int turn = 0; turn < plan->n_args; turn++) {
+        int at = first + turn < plan->n_args ? first + turn : first + turn - plan->n_args;
+        if (PyTuple_GET_ITEM(plan->names, at) == name) return at;
+    }
+    for (int at = 0; at < plan->n_args; at++) {
+        PyObject *known = PyTuple_GET_ITEM(plan->names, at);
+        if (known != Py_None && PyUnicode_Compare(known, name) == 0) return at;
+    }
+    return -1;
+}
+
+/* Values by input, new references, of positional and keyword arguments and defaults; 0: it takes words to say why not. */
+static int place(const Plan *plan, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames, PyObject **values)
+{
+    Py_ssize_t n_named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < n_args; i++) values[i] = Py_NewRef(args[i]);
+    for (Py_ssize_t k = 0, next = n_args; k < n_named; k++) {
+        int at = named(plan, PyTuple_GET_ITEM(kwnames, k), (int)(next < plan->n_args ? next : 0));
+        if (at < 0 || values[at]) return 0;
+        values[at] = Py_NewRef(args[n_args + k]);
+        next = at + 1;
+    }
+    for (int i = 0; i < plan->n_args; i++) {
+        if (values[i]) continue;
+        PyObject *value = PyList_GetItem(plan->defaults, plan->default_at[i]);
+        if (!value || value == Py_None) {
+            PyErr_Clear();
+            return 0;
+        }
+        values[i] = Py_NewRef(value);
+    }
+    return 1;
+}
+
+static PyObject *placed_call(Caller *self, const Plan *plan, PyObject *const *args, Py_ssize_t n_args,
+                             PyObject *kwnames, int *placed)
+{
+    PyObject *few[2 * FEW] = {NULL}, *result = NULL;
+    PyObject **values = plan->n_args <= 2 * FEW ? few : PyMem_Calloc((size_t)plan->n_args, sizeof *values);
+    if (!values) return PyErr_NoMemory();
+    *placed = place(plan, args, n_args, kwnames, values);
+    if (*placed) result = run(self, plan, values);
+    for (int i = 0; i < plan->n_args; i++) Py_XDECREF(values[i]);
+    if (values != few) PyMem_Free(values);
+    return result;
+}
+
+/* Any other call is the subclass's. */
+static PyObject *indirect_call(Caller *self, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+{
+    PyObject *positional = PyTuple_New(n_args), *keywords = PyDict_New(), *result = NULL;
     for (Py_ssize_t i = 0; positional && i < n_args; i++) PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
     for (Py_ssize_t i = 0; keywords && kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
         if (PyDict_SetItem(keywords, PyTuple_GET_ITEM(kwnames, i), args[n_args + i]) < 0) Py_CLEAR(keywords);
     if (positional && keywords)
-        bound = PyObject_CallMethod((PyObject *)self, "_bind", "OO", positional, keywords);
-    PyObject *values = bound ? PySequence_Tuple(bound) : NULL;
-    if (values && PyTuple_GET_SIZE(values) == plan->n_args)
-        result = run(self, plan, PySequence_Fast_ITEMS(values));
-    else if (values)
-        PyErr_Format(PyExc_TypeError, "_bind returned %zd values for %d inputs", PyTuple_GET_SIZE(values), plan->n_args);
-    Py_XDECREF(values);
-    Py_XDECREF(bound);
+        result = PyObject_CallMethod((PyObject *)self, "_indirect", "OO", positional, keywords);
     Py_XDECREF(positional);
     Py_XDECREF(keywords);
     return result;
@@ -291,10 +336,11 @@ PyObject *symtensor_call(PyObject *callable, PyObject *const *args, size_t nargs
     Caller *self = (Caller *)callable;
     const Plan *plan = __atomic_load_n(&self->plan, __ATOMIC_ACQUIRE);
     Py_ssize_t n_args = PyVectorcall_NARGS(nargsf);
-    if (!plan) {
-        PyErr_SetString(PyExc_RuntimeError, "the function has no program yet: _setup was not called");
-        return NULL;
+    int placed = 0;
+    if (plan && n_args == plan->n_args && (!kwnames || !PyTuple_GET_SIZE(kwnames))) return run(self, plan, args);
+    if (plan && plan->names && n_args <= plan->n_args) {
+        PyObject *result = placed_call(self, plan, args, n_args, kwnames, &placed);
+        if (placed || PyErr_Occurred()) return result;
     }
-    if (n_args == plan->n_args && (!kwnames || !PyTuple_GET_SIZE(kwnames))) return run(self, plan, args);
-    return bound_call(self, plan, args, n_args, kwnames);
+    return indirect_call(self, args, n_args, kwnames);
 }

@@ -1,11 +1,14 @@
 /* Matrix products: any strides, any dtype, over a BLAS or the blocked product, in panels over our own threads.
 
-   A BLAS is told to use one thread; rows or columns of C are split here, at multiples of PANEL, so that each element is
-   summed in the same order whatever the number of threads. */
+   A BLAS is told to use one thread; rows or columns of C are split here, so that each element is summed in the same
+   order whatever the number of threads. */
 #include "matrix.h"
 #include <stdatomic.h>
 
-enum { PANEL = 16, TINY = 216 };
+/* Panels begin at multiples of what the kernels of BLASes take at once (OpenBLAS's dgemm for AVX-512: 24 rows), and are
+   no smaller than LEAST multiplications: OpenBLAS has other kernels, with other rounding, for products up to 1e6. How
+   its dgemm rounds the last columns, less than a unit, depends on how many come before: they are a panel apart. */
+enum { ROWS = 16, ROWS_F64 = 24, COLUMNS = 48, WIDE = 768, TINY = 216, LEAST = 1 << 20 };
 static const double PIECE_FLOPS = 2.2e6;
 
 #define GEMM_HEAD int, int, int, int, int, int
@@ -47,7 +50,8 @@ typedef struct {
     const char *a, *b;
     char *c;
     const void *alpha, *beta;
-    int64_t rows, columns, across;           /* of a panel; panels beside each other */
+    int64_t down, across;                    /* panels */
+    int64_t unit, main;                      /* rows that panels are multiples of; columns that are split */
 } product;
 
 /* -- one panel --------------------------------------------------------------------------------------------- */
@@ -164,14 +168,23 @@ static void call_naive(const product *p, int64_t m, int64_t n, const char *a, co
     }
 }
 
+/* Where part `at` of `parts` begins: they differ by a unit at most. */
+static int64_t cut(int64_t size, int64_t parts, int64_t at, int64_t unit)
+{
+    return at >= parts ? size : (size * at / parts + unit / 2) / unit * unit;
+}
+
 static void panels(void *context, int64_t begin, int64_t end)
 {
     product *p = context;
     int64_t size = (int64_t)ST_SIZES[p->dtype];
     for (int64_t at = begin; at < end; at++) {
-        int64_t i = at / p->across * p->rows, j = at % p->across * p->columns;
-        int64_t m = p->m - i < p->rows ? p->m - i : p->rows, n = p->n - j < p->columns ? p->n - j : p->columns;
-        if (m <= 0 || n <= 0) continue;
+        int last = at == p->down * p->across;
+        int64_t row = at / p->across, column = at % p->across;
+        int64_t i = last ? 0 : cut(p->m, p->down, row, p->unit);
+        int64_t j = last ? p->main : cut(p->main, p->across, column, COLUMNS);
+        int64_t m = last ? p->m : cut(p->m, p->down, row + 1, p->unit) - i;
+        int64_t n = last ? p->n - j : cut(p->main, p->across, column + 1, COLUMNS) - j;
         const char *a = p->a + i * p->row_a * size, *b = p->b + j * p->col_b * size;
         char *c = p->c + (i * p->ldc + j) * size;
         if (p->call) call_blas(p, m, n, a, b, c);
@@ -201,27 +214,21 @@ static int prepare(const char **data, int64_t rows, int64_t columns, int64_t *ro
     return 1;
 }
 
-static int64_t round_up(int64_t size, int64_t parts)
-{
-    int64_t each = (size + parts - 1) / parts;
-    return (each + PANEL - 1) / PANEL * PANEL;
-}
-
+/* Rows or columns are split: which, the shape alone decides. */
 static void split(product *p)
 {
-    int64_t parts = st_thread_count(), worth = (int64_t)(2.0 * (double)p->m * (double)p->n * (double)p->k / PIECE_FLOPS);
-    if (parts > worth) parts = worth;
-    p->rows = p->m;
-    p->columns = p->n;
-    p->across = 1;
-    if (parts < 2) return;
-    int64_t down = parts;
-    while (down > 1 && p->m / down < 2 * PANEL && p->n > p->m / down) down = (down + 1) / 2;
-    if (p->m < 2 * PANEL && p->n >= p->m) down = 1;
-    p->across = (parts + down - 1) / down;
-    p->rows = round_up(p->m, down);
-    p->columns = round_up(p->n, p->across);
-    p->across = (p->n + p->columns - 1) / p->columns;
+    int64_t parts = st_thread_count();
+    int64_t worth = (int64_t)(2.0 * (double)p->m * (double)p->n * (double)p->k / PIECE_FLOPS);
+    int wide = p->m < WIDE && p->n >= 2 * p->m && p->n >= 2 * COLUMNS;
+    p->unit = p->dtype == ST_F64 ? ROWS_F64 : ROWS;
+    p->down = p->across = 1;
+    p->main = wide && worth > 1 && p->dtype == ST_F64 ? p->n / COLUMNS * COLUMNS : p->n;
+    int64_t *number = wide ? &p->across : &p->down;
+    for (*number = parts > worth ? worth : parts; *number > 1; --*number) {
+        int64_t m = wide ? p->m : p->m / *number - p->unit, n = wide ? p->main / *number - COLUMNS : p->n;
+        if (m > 0 && n > 0 && (double)m * (double)n * (double)p->k > LEAST) break;
+    }
+    if (*number < 1) *number = 1;
 }
 
 void st_gemm(int dtype, int64_t m, int64_t n, int64_t k, const void *alpha, const void *a, int64_t row_a, int64_t col_a,
@@ -254,7 +261,7 @@ void st_gemm(int dtype, int64_t m, int64_t n, int64_t k, const void *alpha, cons
                    || !prepare(&p.b, k, n, &p.row_b, &p.col_b, &p.trans_b, &p.ldb, ST_SIZES[dtype], &made_b)))
         p.call = NULL;
     split(&p);
-    st_parallel(panels, &p, (m + p.rows - 1) / p.rows * p.across, 1);
+    st_parallel(panels, &p, p.down * p.across + (p.main < n), 1);
     st_release(made_a);
     st_release(made_b);
 }

@@ -44,6 +44,8 @@ static bin bins[CLASSES];
 static atomic_llong kept_bytes;
 static atomic_size_t kept_limit;
 static atomic_uint colour;
+static atomic_int watched;              /* whether the bytes in use are counted */
+static atomic_llong in_use, most_in_use;
 
 static void lock(bin *b)
 {
@@ -110,6 +112,21 @@ static void to_system(block *b)
         free(b->raw);
 }
 
+static void count(long long bytes)
+{
+    long long now = atomic_fetch_add(&in_use, bytes) + bytes, most = atomic_load(&most_in_use);
+    while (now > most && !atomic_compare_exchange_weak(&most_in_use, &most, now)) {}
+}
+
+int64_t st_memory_watch(int on)
+{
+    atomic_store(&watched, on);
+    if (!on) return atomic_load(&most_in_use);
+    atomic_store(&in_use, 0);
+    atomic_store(&most_in_use, 0);
+    return 0;
+}
+
 void *st_alloc(size_t bytes)
 {
     if (bytes > (size_t)1 << 46) return NULL;
@@ -136,6 +153,7 @@ void *st_alloc(size_t bytes)
         found->bytes = rounded;
     }
     found->mark = LIVE;
+    if (atomic_load_explicit(&watched, memory_order_relaxed)) count((long long)found->bytes);
     return (char *)found + LINE;
 }
 
@@ -158,6 +176,7 @@ void st_release(void *data)
     old->mark = FREE;
     bin *b = &bins[old->class];
     size_t bytes = old->bytes;
+    if (atomic_load_explicit(&watched, memory_order_relaxed)) count(-(long long)bytes);
     if (bytes > SMALL) {
         long long kept = atomic_fetch_add_explicit(&kept_bytes, (long long)bytes, memory_order_relaxed);
         if ((size_t)(kept < 0 ? 0 : kept) + bytes > limit()) {

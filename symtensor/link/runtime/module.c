@@ -33,6 +33,12 @@ static PyObject *memory_cached(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(
     return PyLong_FromLongLong(st_memory_cached());
 }
 
+static PyObject *memory_watch(PyObject *Py_UNUSED(module), PyObject *on)
+{
+    int start = PyObject_IsTrue(on);
+    return start < 0 ? NULL : PyLong_FromLongLong(st_memory_watch(start));
+}
+
 static PyObject *memory_trim(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
     Py_BEGIN_ALLOW_THREADS
@@ -82,6 +88,8 @@ static PyMethodDef functions[] = {
     {"threads", threads, METH_NOARGS, "Threads a program may use."},
     {"set_memory_limit", set_memory_limit, METH_O, "set_memory_limit(bytes): most memory kept for reuse."},
     {"memory_cached", memory_cached, METH_NOARGS, "Bytes kept for reuse, without small blocks."},
+    {"memory_watch", memory_watch, METH_O, "memory_watch(on): count the bytes in use from now on; or stop, and give the "
+                                           "most there were."},
     {"memory_trim", memory_trim, METH_NOARGS, "Give the kept memory back to the system."},
     {"table_address", table_address, METH_NOARGS, "Address of the st_runtime table."},
     {"set_blas", set_blas, METH_O, "set_blas(addresses): cblas_[sdcz]gemm, gemv, trsm, [sdcz]potrf_, getrf_."},

@@ -61,6 +61,8 @@ typedef struct Held {
     struct Held *outer;
 } Held;
 
+enum { TAKES_FLOATS = 1, TAKES_EXACT = 2, TAKES_WRITEABLE = 4 };
+
 /* What `_setup` was told. A plan lives as long as its Caller: calls in flight may be using one that was exchanged. */
 typedef struct Plan {
     Program *program;
@@ -70,7 +72,9 @@ typedef struct Plan {
     Lock **locks;                      /* of the containers, in the order of acquiring, each once */
     char *exclusive;
     int n_locks;
-    char *python_floats;               /* for each explicit input */
+    char *takes;                       /* for each explicit input: TAKES_FLOATS, ... */
+    PyObject *names, *defaults;        /* tuple of the inputs' names (None: no keyword), list of values; or NULL */
+    int *default_at;                   /* for each explicit input its place in `defaults` */
     char *written;                     /* for each container whether the program writes into its memory */
     int n_written;
     struct Plan *previous;

@@ -16,7 +16,10 @@ static void free_plan(Plan *plan)
     PyMem_Free(plan->targets);
     PyMem_Free(plan->locks);
     PyMem_Free(plan->exclusive);
-    PyMem_Free(plan->python_floats);
+    PyMem_Free(plan->takes);
+    PyMem_Free(plan->default_at);
+    Py_XDECREF(plan->names);
+    Py_XDECREF(plan->defaults);
     PyMem_Free(plan->written);
     PyMem_Free(plan);
 }
@@ -98,22 +101,45 @@ static int fill_targets(Plan *plan, PyObject *targets)
     return 0;
 }
 
-static int fill_floats(Plan *plan, PyObject *python_floats)
+static int fill_takes(Plan *plan, PyObject *takes)
 {
     for (int i = 0; i < plan->n_args; i++) {
-        int allowed = plan->program->inputs[i].typenum == NPY_DOUBLE;
-        if (python_floats != Py_None) {
-            PyObject *item = PySequence_GetItem(python_floats, i);
-            allowed = item ? PyObject_IsTrue(item) : -1;
+        long flags = plan->program->inputs[i].typenum == NPY_DOUBLE ? TAKES_FLOATS : 0;
+        if (takes != Py_None) {
+            PyObject *item = PySequence_GetItem(takes, i);
+            flags = item ? PyLong_AsLong(item) : -1;
             Py_XDECREF(item);
-            if (allowed < 0) return -1;
+            if (flags == -1 && PyErr_Occurred()) return -1;
         }
-        plan->python_floats[i] = (char)allowed;
+        plan->takes[i] = (char)flags;
     }
     return 0;
 }
 
-static int fill(Plan *plan, PyObject *targets, PyObject *python_floats, PyTypeObject *lock_type)
+/* names: None, or (names, list of defaults, the place in it of each input). */
+static int fill_names(Plan *plan, PyObject *names)
+{
+    PyObject *places;
+    if (names == Py_None) return 0;
+    if (!PyArg_ParseTuple(names, "O!O!O!", &PyTuple_Type, &plan->names, &PyList_Type, &plan->defaults, &PyTuple_Type,
+                          &places)) {
+        plan->names = plan->defaults = NULL;
+        return -1;
+    }
+    Py_INCREF(plan->names);
+    Py_INCREF(plan->defaults);
+    if (PyTuple_GET_SIZE(plan->names) != plan->n_args || PyTuple_GET_SIZE(places) != plan->n_args) {
+        PyErr_Format(PyExc_ValueError, "%zd names for %d inputs", PyTuple_GET_SIZE(plan->names), plan->n_args);
+        return -1;
+    }
+    for (int i = 0; i < plan->n_args; i++) {
+        plan->default_at[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(places, i));
+        if (PyErr_Occurred()) return -1;
+    }
+    return 0;
+}
+
+static int fill(Plan *plan, PyObject *targets, PyObject *takes, PyObject *names, PyTypeObject *lock_type)
 {
     Program *program = plan->program;
     plan->n_shared = (int)PyTuple_GET_SIZE(plan->containers);
@@ -135,26 +161,27 @@ static int fill(Plan *plan, PyObject *targets, PyObject *python_floats, PyTypeOb
     plan->locks = PyMem_Calloc((size_t)plan->n_shared + 1, sizeof(Lock *));
     plan->exclusive = PyMem_Calloc((size_t)plan->n_shared + 1, 1);
     plan->written = PyMem_Calloc((size_t)plan->n_shared + 1, 1);
-    plan->python_floats = PyMem_Calloc((size_t)plan->n_args + 1, 1);
+    plan->takes = PyMem_Calloc((size_t)plan->n_args + 1, 1);
+    plan->default_at = PyMem_Calloc((size_t)plan->n_args + 1, sizeof(int));
     plan->storages = PyTuple_New(plan->n_shared);
-    if (!plan->targets || !plan->locks || !plan->exclusive || !plan->written || !plan->python_floats
+    if (!plan->targets || !plan->locks || !plan->exclusive || !plan->written || !plan->takes || !plan->default_at
         || !plan->storages) {
         if (!PyErr_Occurred()) PyErr_NoMemory();
         return -1;
     }
     return fill_targets(plan, targets) < 0 || fill_containers(plan, lock_type) < 0
-           || fill_floats(plan, python_floats) < 0 ? -1 : 0;
+           || fill_takes(plan, takes) < 0 || fill_names(plan, names) < 0 ? -1 : 0;
 }
 
 static PyObject *caller_setup(Caller *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"program", "containers", "targets", "unpack", "python_floats", NULL};
-    PyObject *program, *containers = NULL, *targets = NULL, *python_floats = Py_None;
+    static char *names[] = {"program", "containers", "targets", "unpack", "takes", "names", NULL};
+    PyObject *program, *containers = NULL, *targets = NULL, *takes = Py_None, *by_name = Py_None;
     int unpack = 0;
     State *state = state_of((PyObject *)self);
     if (!state) return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|OOiO:_setup", names, state->Program, &program, &containers,
-                                     &targets, &unpack, &python_floats))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|OOiOO:_setup", names, state->Program, &program, &containers,
+                                     &targets, &unpack, &takes, &by_name))
         return NULL;
     Plan *plan = PyMem_Calloc(1, sizeof(Plan));
     if (!plan) return PyErr_NoMemory();
@@ -162,7 +189,7 @@ static PyObject *caller_setup(Caller *self, PyObject *args, PyObject *kwargs)
     plan->unpack = unpack;
     plan->containers = containers ? PySequence_Tuple(containers) : PyTuple_New(0);
     PyObject *where = targets ? PySequence_Tuple(targets) : PyTuple_New(0);
-    if (!plan->containers || !where || fill(plan, where, python_floats, state->Lock) < 0) {
+    if (!plan->containers || !where || fill(plan, where, takes, by_name, state->Lock) < 0) {
         Py_XDECREF(where);
         free_plan(plan);
         return NULL;
@@ -192,6 +219,7 @@ static int caller_traverse(Caller *self, visitproc visit, void *arg)
         Py_VISIT(plan->program);
         Py_VISIT(plan->containers);
         Py_VISIT(plan->storages);
+        Py_VISIT(plan->defaults);
     }
     return 0;
 }
@@ -223,20 +251,14 @@ static PyObject *get_program(Caller *self, void *Py_UNUSED(closure))
     return Py_NewRef(self->plan ? (PyObject *)self->plan->program : Py_None);
 }
 
-static PyObject *get_containers(Caller *self, void *Py_UNUSED(closure))
-{
-    return self->plan ? Py_NewRef(self->plan->containers) : PyTuple_New(0);
-}
-
 static PyMethodDef methods[] = {
     {"_setup", (PyCFunction)(void (*)(void))caller_setup, METH_VARARGS | METH_KEYWORDS,
-     "_setup(program, containers=(), targets=(), unpack=0, python_floats=None): see symtensor.link.execute."},
+     "_setup(program, containers=(), targets=(), unpack=0, takes=None, names=None): see symtensor.link.execute."},
     {NULL},
 };
 
 static PyGetSetDef properties[] = {
     {"program", (getter)get_program, NULL, "The program that calls run, or None.", NULL},
-    {"containers", (getter)get_containers, NULL, "The containers of the shared variables.", NULL},
     {NULL},
 };
 

@@ -20,6 +20,7 @@ void st_arena_release(st_frame *frame);
 void st_memory_limit(size_t bytes);            /* most bytes kept for reuse */
 void st_memory_trim(void);                     /* give all kept memory back to the system */
 int64_t st_memory_cached(void);
+int64_t st_memory_watch(int on);               /* count bytes in use from now on; or stop: the most there were */
 void st_memory_child(void);                    /* after fork, in the child */
 
 /* threads (support.c) */
