@@ -7,6 +7,7 @@ timed: in rounds, each framework in turn in every round, the physical limit too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ __all__ = ["Outcome", "Row", "Settings", "Worker", "differences", "measure"]
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_SECONDS = 120.0  # for anything but a first step
 THREADS = "2"
+REST = 0.05  # seconds before a sample: idle threads of others still spin for some hundredths of a second
 
 
 @dataclass
@@ -80,7 +83,8 @@ class Worker:
             env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
             start_new_session=True)
         self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
         try:
             self.first = self._answer(limit)
         except Failure:
@@ -108,21 +112,20 @@ class Worker:
     def ask(self, request: str) -> dict[str, float]:
         """The answer to a line: a number of seconds to time steps for, or a file for results."""
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it ended; the answer says why
             self.process.stdin.write(f"{request}\n")
             self.process.stdin.flush()
-        except OSError:
-            pass  # it ended; the answer says why
         return self._answer(ANSWER_SECONDS)
 
     def close(self) -> None:
         """End the process and those that it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
-        self.errors.close()
+        self.listener.join()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            with contextlib.suppress(OSError):  # a request that nobody read
+                stream.close()
 
 
 def load(path: Path) -> list[np.ndarray]:
@@ -219,6 +222,7 @@ def _timed(workload: Workload, workers: dict[str, Worker], settings: Settings, c
     machine = Limit(workload)
     for number in range(-2, settings.rounds):  # two to warm up, and to learn how many steps fill the time
         for name, worker in list(workers.items()):
+            time.sleep(REST)
             try:
                 answer = worker.ask(str(settings.seconds))
             except Failure as failure:
@@ -229,6 +233,7 @@ def _timed(workload: Workload, workers: dict[str, Worker], settings: Settings, c
                 samples[name].append(answer["ms"])
                 peaks[name] = answer["peak_mb"]
         if number >= 0:
+            time.sleep(REST)
             for name, value in machine.measure().items():
                 limits.setdefault(name, []).append(value)
     machine.close()
