@@ -2,6 +2,6 @@
 
 import os
 
-# Before NumPy is loaded: its BLAS's idle threads would go on spinning (for 0.1 s, not 2^20 cycles) while others are timed.
+# Before NumPy is loaded: idle threads of its BLAS would spin for 0.1 s while others are timed, not for 2^20 cycles.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")

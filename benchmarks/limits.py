@@ -1,7 +1,7 @@
 """What the machine can do: the time that no program can beat at a workload, measured beside the frameworks.
 
 It is the longest of three: copying as many bytes as the workload must move, on two threads; multiplying matrices for
-as many operations as its products have, with NumPy's BLAS on two threads; and as many additions that wait for each other.
+as many operations as its products have, with NumPy's BLAS on two threads; and additions that wait for one another.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Worker:
     def __init__(self, framework: str, workload: str, cache: Path, limit: float) -> None:
         environment = {
             **os.environ,
-            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), THREADS),
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), THREADS),
             "OMP_PROC_BIND": "true",  # two spinning threads on one core would wait for each other
             "SYMTENSOR_FLAGS": f"cache_dir={cache},threads={THREADS}",
             "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor",

@@ -121,7 +121,7 @@ def _steps(measured: Measured) -> list[str]:
                       for name, reason in o.missing.items() if not reason.startswith(">")})
     return [*_table(["workload", *(SHOWN[n] for n in names), "best peer / symtensor"],
                     [row(w, o) for w, o in measured]),
-            *(["", "Not measured: " + "; ".join(reasons) + ". `> N s`: the first step took longer."] if reasons else [])]
+            "\n`> N s`: the first step took longer. " + (f"Not measured: {'; '.join(reasons)}." if reasons else "")]
 
 
 def _limits(measured: Measured) -> list[str]:
@@ -174,7 +174,8 @@ def plot(outcomes: Mapping[str, Outcome], path: Path) -> Path | None:
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "symtensor", "font.family": "sans-serif"})
     import matplotlib.pyplot as plt
 
-    rows = [(w.name, outcomes[w.name]) for w in reversed(WORKLOADS) if OURS in getattr(outcomes.get(w.name), "rows", {})]
+    rows = [(w.name, outcomes[w.name]) for w in reversed(WORKLOADS)
+            if w.name in outcomes and OURS in outcomes[w.name].rows]
     figure, axes = plt.subplots(figsize=(8, 0.27 * len(rows) + 1.2))
     for name, colour in COLOURS.items():
         points = [(o.rows[name].step / o.rows[OURS].step, k) for k, (_, o) in enumerate(rows) if name in o.rows]

@@ -68,6 +68,15 @@ def _descent(w: Any, p: Parameters, cost: Callable[..., Any], arguments: Callabl
     return one, lambda: [v.detach().numpy().T if name in turned else v.detach().numpy() for name, v in p.items()]
 
 
+def _silent(step: Step) -> Step:
+    """The step without its result."""
+
+    def one() -> None:
+        step()
+
+    return one
+
+
 def digits(w: Any) -> Learning:
     images, labels = _tensor(w.images), _tensor(w.labels)
     batches = itertools.cycle(range(w.batches))
@@ -155,7 +164,7 @@ def rbm(w: Any) -> Learning:
         return (energy(data, W, a, b) - energy(v, W, a, b),)
 
     step, state = _descent(w, p, cost, list)
-    return lambda: [] if step() else [], state
+    return _silent(step), state
 
 
 def _chain(x: Any) -> Any:
@@ -207,7 +216,7 @@ def gather_dot(w: Any) -> Step:
 def scatter(w: Any) -> Learning:
     table = torch.from_numpy(w.start["table"])
     step = _of(lambda index, values: table.index_add_(0, index, values), w.index, w.values)
-    return lambda: [] if step() is not None else [], lambda: [table.numpy()]
+    return _silent(step), lambda: [table.numpy()]
 
 
 def scalar(w: Any) -> Step:

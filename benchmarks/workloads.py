@@ -32,8 +32,8 @@ class Workload:
     function : its name in each framework's module, and in `ARRAYS`. sizes, tiny : the numbers it is measured with and
     tested with. flops : of its matrix products. traffic : the bytes that must come from memory and go there when
     everything else stays in caches. depth : floating-point operations that must follow one another. tolerance : of the
-    results, relative to the largest one. learns : its steps change parameters, which began as ``start``. random : results agree in mean and deviation only. skip : frameworks that
-    cannot do it, and why.
+    results, relative to the largest one. learns : its steps change parameters, which began as ``start``. random :
+    results agree in mean and deviation only. skip : frameworks that cannot do it, and why.
     """
 
     name: str
@@ -231,8 +231,9 @@ WORKLOADS = (
              {"chars": 6, "hidden": 4, "steps": 5, "rate": 0.1},
              flops=lambda w: 6 * w.steps * w.hidden * (w.hidden + w.chars),
              traffic=lambda w: 2 * FLOAT * w.hidden * (w.hidden + 2 * w.chars), learns=True),
-    Workload("lstm", "LSTM language model, 20 steps, batch 20, hidden 200, vocabulary 10,000: forward, backward, update",
-             "lstm", {"steps": 20, "batch": 20, "hidden": 200, "words": 10_000, "rate": 0.1},
+    Workload("lstm", "LSTM language model, 20 steps, batch 20, hidden 200, vocabulary 10,000: forward, backward, "
+             "update", "lstm",
+             {"steps": 20, "batch": 20, "hidden": 200, "words": 10_000, "rate": 0.1},
              {"steps": 3, "batch": 2, "hidden": 4, "words": 7, "rate": 1.0}, flops=_lstm_flops, traffic=_lstm_traffic,
              tolerance=1e-2, learns=True),
     Workload("cbow", "CBOW word2vec, vocabulary 50,000, dimension 128, batch 128, 4 context words: forward, backward, "
