@@ -215,9 +215,14 @@ static void split(product *p)
     p->columns = p->n;
     p->across = 1;
     if (parts < 2) return;
-    int64_t down = parts;
-    while (down > 1 && p->m / down < 2 * PANEL && p->n > p->m / down) down = (down + 1) / 2;
-    if (p->m < 2 * PANEL && p->n >= p->m) down = 1;
+    int64_t down = 1; /* each piece packs its own rows and columns: cut so that they are few in all */
+    double least = INFINITY;
+    for (int64_t rows = 1; rows <= parts; rows++) {
+        double packed = (double)((parts + rows - 1) / rows) * (double)p->m + (double)rows * (double)p->n;
+        if (packed >= least || (rows > 1 && p->m / rows < 2 * PANEL && p->n > p->m / rows)) continue;
+        least = packed;
+        down = rows;
+    }
     p->across = (parts + down - 1) / down;
     p->rows = round_up(p->m, down);
     p->columns = round_up(p->n, p->across);
