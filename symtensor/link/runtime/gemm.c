@@ -216,7 +216,7 @@ static void split(product *p)
     p->across = 1;
     if (parts < 2) return;
     int64_t down = 1; /* each piece packs its own rows and columns: cut so that they are few in all */
-    double least = INFINITY;
+    double least = 1e300;
     for (int64_t rows = 1; rows <= parts; rows++) {
         double packed = (double)((parts + rows - 1) / rows) * (double)p->m + (double)rows * (double)p->n;
         if (packed >= least || (rows > 1 && p->m / rows < 2 * PANEL && p->n > p->m / rows)) continue;
