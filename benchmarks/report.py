@@ -186,12 +186,14 @@ def plot(outcomes: Mapping[str, Outcome], path: Path) -> Path | None:
         axes.scatter(*zip(*limits), color="black", marker="|", s=60, label="physical limit", zorder=2)
     axes.axvline(1, color="#2e7d32", linewidth=2, label=OURS, zorder=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xlabel("time of a step as a multiple of symtensor's (right of the line: slower than symtensor)")
     axes.grid(axis="both", color="#e0e0e0", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, frameon=False, fontsize=9)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(COLOURS) + 2, frameon=False, fontsize=8,
+                columnspacing=1.2, handletextpad=0.3)
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     return path

@@ -22,7 +22,7 @@ __all__ = ["Caller", "Lock", "NeedsGeneral", "Program", "ProgramFailure", "runti
 Array = np.ndarray[Any, Any]
 _MAX_NDIM, _ERROR_VALUES, _STEPS = 32, 8, 4
 _OK, _FAILED, _GENERAL, _PYTHON, _MEMORY = range(5)
-_PAGES = ("support", "memory", "gemm", "gemv", "blocked", "linalg")
+_PAGES = ("support", "memory", "gemm", "narrow", "gemv", "blocked", "linalg")
 
 
 class ProgramFailure(Exception):
