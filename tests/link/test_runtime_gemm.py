@@ -105,8 +105,8 @@ def test_gemm_for_all_layouts_and_factors(product: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(64, 1, 16), (131, 10, 37), (600, 32, 150), (90, 33, 20), (5, 70, 130), (20, 201, 64)],
-                         ids=str)
+@pytest.mark.parametrize("shape", [(64, 1, 16), (131, 10, 37), (600, 32, 150), (90, 33, 20), (5, 70, 130),
+                                   (20, 201, 64)], ids=str)
 def test_narrow_gemm(product: str, dtype: str, shape: tuple[int, int, int]) -> None:
     """A short side, all layouts and factors; the same bits for any number of threads."""
     rng = np.random.default_rng(3)
