@@ -126,8 +126,6 @@ def _steps(measured: Measured) -> list[str]:
 
 def _limits(measured: Measured) -> list[str]:
     """What no program can beat, and how far symtensor is from it."""
-    words = {"memory": "memory", "products": "products", "latency": "latency"}
-
     def row(workload: Workload, outcome: Outcome) -> list[str] | None:
         found, w = of_limit(outcome), workload.size
         if found is None:
@@ -135,7 +133,7 @@ def _limits(measured: Measured) -> list[str]:
         work = [f"{workload.traffic(w) / 1e6:.3g} MB" if workload.traffic(w) else "",
                 f"{workload.flops(w) / 1e9:.3g} GFLOP" if workload.flops(w) else "",
                 f"{workload.depth(w) / 1e3:.3g}k in turn" if workload.depth(w) else ""]
-        return [f"`{workload.name}`", ", ".join(filter(None, work)), f"{milliseconds(found[1])} ({words[found[0]]})",
+        return [f"`{workload.name}`", ", ".join(filter(None, work)), f"{milliseconds(found[1])} ({found[0]})",
                 milliseconds(outcome.rows[OURS].step), f"{found[2]:.1f}"]
 
     rows = [cells for w, o in measured if (cells := row(w, o)) is not None]
