@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import platform
 import subprocess
 import tempfile
@@ -93,6 +94,7 @@ def _seconds(work: Any, seconds: float) -> float:
 def description(packages: list[str]) -> dict[str, str]:
     """The machine in words, without its name."""
     found = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}",
+             "load before": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
              "compiler": _compiler(), "Python": platform.python_version()}
     for package in packages:
         try:

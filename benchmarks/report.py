@@ -78,9 +78,9 @@ def report(outcomes: Mapping[str, Outcome], machine: Mapping[str, str], picture:
     ratios = [r for _, outcome in measured if (r := ratio(outcome)) is not None]
     parts = [
         "# Performance\n",
-        "Written by `python3 dev.py bench --peers`: every framework in a process of its own, two threads each, timed "
-        "in turn in one run, the median of the rounds; all results were compared with NumPy's before. A workload is "
-        "a record in `benchmarks/workloads.py`.\n",
+        "Written by `python3 dev.py bench`: every framework in a process of its own, two threads each; those of a row "
+        "are timed in turn in one run, and the median of the rounds counts. All results were compared with NumPy's "
+        "before. A workload is a record in `benchmarks/workloads.py`.\n",
         f"**Geometric mean of (best peer / symtensor) over {len(ratios)} workloads: {geometric_mean(ratios):.2f}; "
         f"at least 1.0 on {sum(r >= 1 for r in ratios)}.**\n",
     ]
