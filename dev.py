@@ -6,7 +6,7 @@
     test-full    the same with the slow tests (more examples, every option)
     fuzz         compare all modes on random programs: --seconds N (60), --seed S, --count N; scripts in out/fuzz/
     compilers    all tests with each of gcc, clang and zig (or those named)
-    bench        measure beside PyTensor, JAX and PyTorch, those that are installed (--peers installs them)
+    bench        measure beside NumPy, PyTensor, JAX and PyTorch (--peers installs them); writes docs/performance.md
     accuracy     measure errors against long double and mpmath; writes docs/accuracy.md (--stride 1: all floats)
     shell        an interactive Python with symtensor imported
     clean        remove .venv, build products and out/

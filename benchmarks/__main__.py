@@ -1,11 +1,10 @@
-"""Measure every installed framework at every workload, in turn, in one run.
+"""Measure every installed framework at every workload, in one run.
 
-    python -m benchmarks                        all
+    python -m benchmarks                        all; writes docs/performance.md and its plot
     python -m benchmarks --only mlp,chain --frameworks symtensor,jax --rounds 9
+    python -m benchmarks --quick                few rounds, and no peer that compiles for long
 
-Every framework gets a process of its own on the same two processors. The first step is measured twice: with an empty
-cache folder (cold) and in a new process that finds the first one's cache (warm). Steps are timed in rounds, each
-framework in turn in every round, and the median round counts.
+The page is written by runs of all workloads only, or with ``--write``.
 """
 
 from __future__ import annotations
@@ -14,135 +13,84 @@ import argparse
 import importlib.util
 import json
 import os
-import statistics
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.workloads import FRAMEWORKS, WORKLOADS, Workload
+from benchmarks.limits import description
+from benchmarks.measure import Outcome, Row, Settings, measure
+from benchmarks.report import plot, report, summary
+from benchmarks.workloads import FRAMEWORKS, WORKLOADS, named
 
 PACKAGES = {"torch_compile": "torch"}
-ROOT = Path(__file__).resolve().parent.parent
+SLOW_COMPILERS = ("pytensor", "torch_compile")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-@dataclass
-class Row:
-    """One framework's figures at one workload: seconds of the first step, milliseconds of a step."""
-
-    cold: float
-    warm: float
-    step: float
-    peak_mb: float
-
-
-class Worker:
-    """A process that holds one framework ready at one workload."""
-
-    def __init__(self, framework: str, workload: str, cache: Path) -> None:
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "2",
-            "SYMTENSOR_FLAGS": f"cache_dir={cache},threads=2",
-            "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor",
-            "NUMBA_CACHE_DIR": f"{cache}/numba",
-            "JAX_COMPILATION_CACHE_DIR": f"{cache}/jax",
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PLATFORMS": "cpu",
-            "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", framework, workload],
-            cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
-        self.first = self._read()
-
-    def _read(self) -> dict[str, float]:
-        line = self.process.stdout.readline() if self.process.stdout else ""
-        if not line:
-            message = self.process.stderr.read() if self.process.stderr else ""
-            raise RuntimeError(message.strip().splitlines()[-1] if message.strip() else "the process ended")
-        values: dict[str, float] = json.loads(line)
-        return values
-
-    def time(self, count: int) -> dict[str, float]:
-        """Milliseconds of one of ``count`` steps, and the peak memory so far."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{count}\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self.process.communicate(timeout=60)
-
-
-def measure(workload: Workload, frameworks: list[str], rounds: int) -> dict[str, Row]:
-    """All frameworks at one workload; one that fails is reported and left out."""
-    cold: dict[str, float] = {}
-    workers: dict[str, Worker] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for framework in frameworks:
-            cache = Path(folder, framework)
-            cache.mkdir(mode=0o700)
-            try:
-                first = Worker(framework, workload.name, cache)
-                first.close()
-                cold[framework] = first.first["first"]
-                workers[framework] = Worker(framework, workload.name, cache)
-            except RuntimeError as error:
-                print(f"   {framework}: {error}", file=sys.stderr)
-        samples: dict[str, list[float]] = {name: [] for name in workers}
-        peaks: dict[str, float] = {}
-        for worker in workers.values():
-            worker.time(max(1, workload.repeat // 4))
-        for _ in range(rounds):
-            for name, worker in workers.items():
-                answer = worker.time(workload.repeat)
-                samples[name].append(answer["ms"])
-                peaks[name] = answer["peak_mb"]
-        for worker in workers.values():
-            worker.close()
-    return {name: Row(cold[name], workers[name].first["first"], statistics.median(samples[name]), peaks[name])
-            for name in workers}
-
-
-def show(workload: Workload, rows: dict[str, Row]) -> None:
-    """The table of one workload; the ratio is the best peer's step time over symtensor's."""
-    print(f"\n{workload.title}")
-    print(f"   {'':14}{'first, cold':>12}{'first, warm':>12}{'step':>12}{'peak':>9}")
-    for name, row in rows.items():
-        step = f"{row.step * 1e3:.2f} us" if row.step < 0.1 else f"{row.step:.3f} ms"
-        print(f"   {name:14}{row.cold:>10.2f} s{row.warm:>10.2f} s{step:>12}{row.peak_mb:>6.0f} MB")
-    peers = {name: row.step for name, row in rows.items() if name != "symtensor"}
-    if peers and "symtensor" in rows:
-        best = min(peers, key=peers.__getitem__)
-        print(f"   best peer / symtensor: {peers[best] / rows['symtensor'].step:.2f} ({best})")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="workloads, separated by commas")
     parser.add_argument("--frameworks", help=f"of {', '.join(FRAMEWORKS)}")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--rounds", type=int, help="timed samples of each framework; the median counts (21; quick 5)")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of steps in a sample (0.1)")
+    parser.add_argument("--limit", type=float, help="seconds for a framework's first step (120; quick 20)")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the figures to this file; those in it already are kept")
+    parser.add_argument("--from-json", type=Path, help="write the page from such a file, and measure nothing")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md in any case")
     options = parser.parse_args()
-    frameworks = options.frameworks.split(",") if options.frameworks else list(FRAMEWORKS)
-    installed = [f for f in frameworks if importlib.util.find_spec(PACKAGES.get(f, f)) is not None]
-    wanted = options.only.split(",") if options.only else [w.name for w in WORKLOADS]
-    if missing := set(frameworks) - set(installed):
-        print(f"not installed, left out: {', '.join(sorted(missing))}")
+    if options.from_json:
+        outcomes, machine = read(options.from_json)
+        write(outcomes, machine)
+        return 0
+    frameworks = chosen(options.frameworks, options.quick)
+    workloads = [named(name) for name in options.only.split(",")] if options.only else list(WORKLOADS)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-    results = {}
-    for workload in WORKLOADS:
-        if workload.name in wanted:
-            rows = measure(workload, installed, options.rounds)
-            show(workload, rows)
-            results[workload.name] = {name: vars(row) for name, row in rows.items()}
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
+    machine = description(sorted({PACKAGES.get(name, name) for name in frameworks}))
+    outcomes = read(options.json)[0] if options.json and options.json.exists() else {}
+    settings = Settings(options.rounds or (5 if options.quick else 21),
+                        options.limit or (20 if options.quick else 120), options.seconds)
+    for workload in workloads:
+        outcome = measure(workload, frameworks, settings)
+        outcomes[workload.name] = outcome
+        print(summary(workload, outcome), flush=True)
+        if options.json:
+            found = {"machine": machine, "outcomes": {name: asdict(value) for name, value in outcomes.items()}}
+            options.json.write_text(json.dumps(found, indent=1))
+    if options.write or (not options.only and not options.quick and not options.frameworks):
+        write(outcomes, machine)
+    wrong = [name for name, o in outcomes.items() if any("wrong" in reason for reason in o.missing.values())]
+    if wrong:
+        print(f"wrong results: {', '.join(wrong)}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def chosen(wanted: str | None, quick: bool) -> list[str]:
+    """The frameworks to measure: those asked for, as far as they are installed."""
+    names = wanted.split(",") if wanted else [f for f in FRAMEWORKS if not (quick and f in SLOW_COMPILERS)]
+    if unknown := set(names) - set(FRAMEWORKS):
+        raise SystemExit(f"no framework {', '.join(sorted(unknown))}; there are {', '.join(FRAMEWORKS)}")
+    there = [name for name in names if importlib.util.find_spec(PACKAGES.get(name, name)) is not None]
+    if missing := set(names) - set(there):
+        print(f"not installed, left out: {', '.join(sorted(missing))}")
+    return there
+
+
+def read(path: Path) -> tuple[dict[str, Outcome], dict[str, str]]:
+    """What ``--json`` wrote."""
+    found = json.loads(path.read_text())
+    outcomes = {name: Outcome({k: Row(**row) for k, row in value["rows"].items()}, value["missing"], value["limits"])
+                for name, value in found["outcomes"].items()}
+    return outcomes, found["machine"]
+
+
+def write(outcomes: dict[str, Outcome], machine: dict[str, str]) -> None:
+    picture = plot(outcomes, DOCS / "performance.svg")
+    (DOCS / "performance.md").write_text(report(outcomes, machine, picture))
+    print(f"wrote {DOCS / 'performance.md'}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

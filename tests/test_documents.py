@@ -22,7 +22,7 @@ MODULES = sorted(
 
 
 DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/accuracy.md", "docs/decisions.md", "docs/language.md",
-             "docs/tutorial.md"]
+             "docs/performance.md", "docs/tutorial.md"]
 LANGUAGE = (ROOT / "docs/language.md").read_text()
 
 

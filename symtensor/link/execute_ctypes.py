@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 _MAX_NDIM, _ERROR_VALUES, _STEPS = 32, 8, 4
 _OK, _FAILED, _GENERAL, _PYTHON, _MEMORY = range(5)
 FLOATS, EXACT, WRITEABLE = 1, 2, 4  # what an input takes
-_PAGES = ("support", "memory", "gemm", "gemv", "blocked", "linalg")
+_PAGES = ("support", "memory", "gemm", "narrow", "gemv", "blocked", "linalg")
 
 
 class ProgramFailure(Exception):

@@ -1,9 +1,10 @@
 """The C function of one pass over a loop nest.
 
-A pass has one of four forms:
+A pass has one of five forms:
 
 - flat: one merged axis, contiguous or strided, split over the threads;
 - rows: outer axes as one split index, a vectorized inner loop;
+- tiles, where operands lie across the others: see `symtensor.link.tiles`;
 - inner reductions: a split index over the kept axes, loops over the reduced ones, the last one innermost;
 - outer reductions: a split index over kept axes and column blocks, whose accumulators are a small array.
 
@@ -21,6 +22,7 @@ from symtensor.graph.types import is_complex, is_float
 from symtensor.link.functions import Driver, Function
 from symtensor.link.layout import ONE, ZERO, Nest, Product, Text, collapse
 from symtensor.link.scalars import convert, program_text
+from symtensor.link.tiles import across, write_tiles
 from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
 from symtensor.ops.reduction import Reduction
@@ -93,6 +95,8 @@ class NestPass:
         if not self.reductions:
             if len(nest.dims) == 1:
                 self._flat()
+            elif tiled := across(nest, self.strides):
+                write_tiles(self, *tiled)
             else:
                 self._rows()
         elif all(nest.reduced):

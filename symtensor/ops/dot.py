@@ -128,7 +128,7 @@ class Dot(Op):
         text = _blas(dtype, x.type.ndim, y.type.ndim) if dtype in BLAS_TYPES else _loops(dtype)
         for name, stride in strides.items():
             text = text.replace(name, stride)
-        room = partial(gemm_room, np.dtype(dtype).itemsize, 0)
+        room = partial(gemm_room, dtype, 0)
         return Kernel(sizes + text, room=room if dtype in BLAS_TYPES else None)
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
@@ -277,7 +277,7 @@ class BatchedDot(Op):
         sizes = "const int64_t m = IN0_DIM(1), n = IN1_DIM(2), count = IN0_DIM(2);\n"
         if dtype in BLAS_TYPES:
             return Kernel(sizes + _STACK.replace("KIND", BLAS_TYPES[dtype]), support=_STACK_SUPPORT,
-                          room=partial(gemm_room, np.dtype(dtype).itemsize, 0))
+                          room=partial(gemm_room, dtype, 0))
         text = _loops(dtype)
         for name, stride in (("row_a", "IN0_STRIDE(1)"), ("col_a", "IN0_STRIDE(2)"),
                              ("row_b", "IN1_STRIDE(1)"), ("col_b", "IN1_STRIDE(2)"),
@@ -363,7 +363,8 @@ class Gemm(Op):
                 for k, (first, second) in enumerate(pairs)]
 
     def kernel(self, node: Apply) -> Kernel:
-        kind, item = BLAS_TYPES[node.inputs[0].type.dtype], np.dtype(node.inputs[0].type.dtype).itemsize
+        dtype = node.inputs[0].type.dtype
+        kind = BLAS_TYPES[dtype]
         return Kernel(f"""const int64_t m = IN2_DIM(0), n = IN3_DIM(1), count = IN2_DIM(1);
 const OUT0_T alpha = IN1(), one = 1;
 OUT0_T beta = IN4();
@@ -375,7 +376,7 @@ if (beta != 0 && (OUT0_PTR != IN0_PTR || count == 0)) {{
 }}
 if (m > 0 && n > 0 && count > 0)
     RT->gemm({kind}, m, n, count, &alpha, IN2_PTR, IN2_STRIDE(0), IN2_STRIDE(1), IN3_PTR, IN3_STRIDE(0),
-             IN3_STRIDE(1), &beta, OUT0_PTR, n);""", room=partial(gemm_room, item, 2))
+             IN3_STRIDE(1), &beta, OUT0_PTR, n);""", room=partial(gemm_room, dtype, 2))
 
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (rows, columns or inner: 0, 1, 2; two sizes)."""

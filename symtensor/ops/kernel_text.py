@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 __all__ = ["gemm_room", "loop_c", "rows_c", "unravel_c", "walk_c"]
 
 
@@ -61,10 +63,15 @@ def rows_c(axis: int, ndim: int, operands: Sequence[str]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def gemm_room(item: int, first: int, shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
-    """The `Kernel.room` of a product: of the operands, inputs ``first`` and ``first + 1`` with elements of ``item``
-    bytes, those are copied that a BLAS does not take as they lie."""
+def gemm_room(dtype: str, first: int, shapes: Sequence[Sequence[int]], strides: Sequence[Sequence[int]]) -> list[int]:
+    """The `Kernel.room` of a product of this dtype: of the operands, inputs ``first`` and ``first + 1``, the short one
+    of a narrow product is packed (link/runtime/narrow.c), else those are copied that a BLAS does not take as they lie.
+    """
     taken = []
+    item = np.dtype(dtype).itemsize
+    packed = _packed(shapes[first], shapes[first + 1], strides[first], strides[first + 1])
+    if packed and dtype in ("float32", "float64"):
+        return [packed * item]
     for k in (first, first + 1):
         if len(shapes[k]) < 2 or 1 in (shapes[first][-2], shapes[first + 1][-1]):  # of vectors: as they are
             return []
@@ -74,3 +81,15 @@ def gemm_room(item: int, first: int, shapes: Sequence[Sequence[int]], strides: S
         if not by_rows and not by_columns:
             taken.append(rows * columns * item)
     return taken
+
+
+def _packed(a: Sequence[int], b: Sequence[int], steps_a: Sequence[int], steps_b: Sequence[int]) -> int:
+    """Elements of the operand that a narrow product packs; 0 where it is none."""
+    if len(a) < 2 or len(b) < 2:
+        return 0
+    m, depth, n = *a[-2:], b[-1]
+    along = steps_b[-2:] if m < n else steps_a[-2:]
+    shorter = min(m, n)
+    if not 1 < shorter <= 32 or max(m, n) < 64 or depth < 16 or 1 not in along:
+        return 0
+    return (shorter + 3) // 4 * 4 * ((depth + 15) // 16 * 16)

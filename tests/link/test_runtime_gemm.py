@@ -104,6 +104,29 @@ def test_gemm_for_all_layouts_and_factors(product: str, dtype: str) -> None:
         np.testing.assert_array_equal(outer[:, n:], before[:, n:])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(64, 1, 16), (131, 10, 37), (600, 32, 150), (90, 33, 20), (5, 70, 130),
+                                   (20, 201, 64)], ids=str)
+def test_narrow_gemm(product: str, dtype: str, shape: tuple[int, int, int]) -> None:
+    """A short side, all layouts and factors; the same bits for any number of threads."""
+    rng = np.random.default_rng(3)
+    m, n, k = shape
+    for of_a, of_b, (alpha, beta) in itertools.product(LAYOUTS, LAYOUTS, ((1, 0), (-0.5, 0.25))):
+        a, b = laid_out(rng, m, k, dtype, of_a), laid_out(rng, k, n, dtype, of_b)
+        before = elements(rng, (m, n + 2), dtype)
+        results = []
+        for threads in (1, 3):
+            programs.runtime_functions().set_threads(threads)
+            outer = before.copy()
+            if beta == 0:
+                outer[:, :n] = np.nan
+            gemm(alpha, a, b, beta, outer[:, :n])
+            np.testing.assert_array_equal(outer[:, n:], before[:, n:])
+            results.append(outer[:, :n])
+        close(results[0], alpha * (a @ b) + (beta * before[:, :n] if beta else 0), k)
+        np.testing.assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(300, 259, 270), (1100, 130, 40), (20, 1500, 300)], ids=str)
 def test_big_gemm_does_not_depend_on_threads(product: str, dtype: str, shape: tuple[int, int, int]) -> None:

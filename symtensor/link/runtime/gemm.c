@@ -254,6 +254,8 @@ void st_gemm(int dtype, int64_t m, int64_t n, int64_t k, const void *alpha, cons
         st_gemv(dtype, n, k, alpha, b, col_b, row_b, a, col_a, beta, c, 1);
         return;
     }
+    if ((dtype == ST_F32 || dtype == ST_F64)
+        && st_narrow(dtype, m, n, k, alpha, a, row_a, col_a, b, row_b, col_b, beta, c, ldc)) return;
     void *made_a = NULL, *made_b = NULL;
     p.call = blas[dtype];
     if (p.call && (m > INT32_MAX || n > INT32_MAX || k > INT32_MAX || ldc > INT32_MAX

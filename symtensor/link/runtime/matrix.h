@@ -14,6 +14,9 @@ static const size_t ST_SIZES[] = {4, 8, 8, 16};          /* of ST_F32, ST_F64, S
 
 void *st_blas(int entry);                                /* a function given to st_set_blas, or NULL */
 
+int st_narrow(int dtype, int64_t m, int64_t n, int64_t k, const void *alpha, const void *a, int64_t row_a,
+              int64_t col_a, const void *b, int64_t row_b, int64_t col_b, const void *beta, void *c, int64_t ldc);
+
 /* As a BLAS wants it: unit stride along rows (no transposition) or columns (transposition), and a leading dimension. */
 static inline int st_layout(int64_t rows, int64_t columns, int64_t row, int64_t col, int *trans,
                             int64_t *leading)

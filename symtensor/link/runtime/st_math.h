@@ -60,15 +60,16 @@ ST_INLINE float st_expm1_reducedf(float x, int32_t *n) {
     return ST_FMAF(q, r * r, r);
 }
 
-ST_INLINE float st_expf(float x) {
+/* exp(x) for x up to 89 */
+ST_INLINE float st_exp_lowf(float x) {
     int32_t n;
-    float c = x > 89.0f ? 89.0f : x;
-    c = c < -104.0f ? -104.0f : c;
-    float p = st_expm1_reducedf(c, &n);
+    float p = st_expm1_reducedf(x < -104.0f ? -104.0f : x, &n);
     int32_t half = n >> 1; /* two factors: the result may be subnormal */
     float a = st_float32((half + 127) << 23), b = st_float32((n - half + 127) << 23);
     return ST_FMAF(p, a, a) * b;
 }
+
+ST_INLINE float st_expf(float x) { return st_exp_lowf(x > 89.0f ? 89.0f : x); }
 
 ST_INLINE float st_expm1f(float x) {
     int32_t n;
@@ -119,22 +120,20 @@ ST_INLINE float st_log1pf(float x) {
 }
 
 ST_INLINE float st_tanhf(float x) {
-    float a = __builtin_fabsf(x);
-    float t = st_expm1f(2.0f * (a > 20.0f ? 20.0f : a));
-    float y = st_ratiof(t, 2.0f, t);
-    y = __builtin_copysignf(y, x);
-    return x != x ? x : y;
+    int32_t n;
+    float a = __builtin_fabsf(x), p = st_expm1_reducedf(2.0f * (a > 20.0f ? 20.0f : a), &n);
+    float s = st_float32((n + 126) << 23), half = ST_FMAF(s, p, s - 0.5f); /* of exp(2a) - 1 */
+    return __builtin_copysignf(st_ratiof(half, 1.0f, half), x);
 }
 
 ST_INLINE float st_sigmoidf(float x) {
-    float e = st_expf(-__builtin_fabsf(x));
-    float y = st_ratiof(x < 0.0f ? e : 1.0f, 1.0f, e);
-    return x != x ? x : y;
+    float e = st_exp_lowf(-__builtin_fabsf(x));
+    return st_ratiof(x < 0.0f ? e : 1.0f, 1.0f, e);
 }
 
 ST_INLINE float st_softplusf(float x) {
-    float y = (x > 0.0f ? x : 0.0f) + st_log1pf(st_expf(-__builtin_fabsf(x)));
-    return x != x ? x : y;
+    float e = st_exp_lowf(-__builtin_fabsf(x)), u = 1.0f + e;
+    return (x > 0.0f ? x : 0.0f) + st_log_sumf(u, e - (u - 1.0f), 0);
 }
 
 /* ---- double ---- */
@@ -160,15 +159,15 @@ ST_INLINE double st_expm1_reduced(double x, int64_t *n) {
     return ST_FMA(q, r * r, r);
 }
 
-ST_INLINE double st_exp(double x) {
+ST_INLINE double st_exp_low(double x) {
     int64_t n;
-    double c = x > 710.0 ? 710.0 : x;
-    c = c < -746.0 ? -746.0 : c;
-    double p = st_expm1_reduced(c, &n);
+    double p = st_expm1_reduced(x < -746.0 ? -746.0 : x, &n);
     int64_t half = n >> 1;
     double a = st_float64((half + 1023) << 52), b = st_float64((n - half + 1023) << 52);
     return ST_FMA(p, a, a) * b;
 }
+
+ST_INLINE double st_exp(double x) { return st_exp_low(x > 710.0 ? 710.0 : x); }
 
 ST_INLINE double st_expm1(double x) {
     int64_t n;
@@ -218,22 +217,20 @@ ST_INLINE double st_log1p(double x) {
 }
 
 ST_INLINE double st_tanh(double x) {
-    double a = __builtin_fabs(x);
-    double t = st_expm1(2.0 * (a > 40.0 ? 40.0 : a));
-    double y = st_ratio(t, 2.0, t);
-    y = __builtin_copysign(y, x);
-    return x != x ? x : y;
+    int64_t n;
+    double a = __builtin_fabs(x), p = st_expm1_reduced(2.0 * (a > 40.0 ? 40.0 : a), &n);
+    double s = st_float64((n + 1022) << 52), half = ST_FMA(s, p, s - 0.5);
+    return __builtin_copysign(st_ratio(half, 1.0, half), x);
 }
 
 ST_INLINE double st_sigmoid(double x) {
-    double e = st_exp(-__builtin_fabs(x));
-    double y = st_ratio(x < 0.0 ? e : 1.0, 1.0, e);
-    return x != x ? x : y;
+    double e = st_exp_low(-__builtin_fabs(x));
+    return st_ratio(x < 0.0 ? e : 1.0, 1.0, e);
 }
 
 ST_INLINE double st_softplus(double x) {
-    double y = (x > 0.0 ? x : 0.0) + st_log1p(st_exp(-__builtin_fabs(x)));
-    return x != x ? x : y;
+    double e = st_exp_low(-__builtin_fabs(x)), u = 1.0 + e;
+    return (x > 0.0 ? x : 0.0) + st_log_sum(u, e - (u - 1.0), 0);
 }
 
 /* ---- trigonometry: x - k pi/2 in parts of 33 bits, Taylor polynomials; huge arguments go to the C library ---- */
