@@ -336,8 +336,10 @@ def scalar_operand(node: Apply, facts: Facts) -> Any:
         if len(node.inputs) == 1 or _is_single(operand):
             continue
         small = _unexpanded(operand)
+        if small is None:
+            continue
         rest = [v for k, v in enumerate(node.inputs) if k != at]
-        if small is not None and facts.covered(node.outputs[0], [small, *rest]):
+        if facts.covered(node.outputs[0], [small, *rest]):
             return node.op(*node.inputs[:at], small, *node.inputs[at + 1:])
     return None
 
