@@ -48,6 +48,8 @@ from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import constant_slot, pattern, rewrite, rules, uniform_value
 
+_WIDE = 16  # operands of a sum or product
+
 x, y, z = pattern("x y z")
 c = constant_slot("c")
 
@@ -200,6 +202,18 @@ def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
     if abs(mantissa) != 0.5 or abs(exponent) > 14 or node.inputs[0].type.dtype != dtype:
         return None
     return mul(node.inputs[0], constant(1.0 / float(value), dtype=dtype))
+
+
+@rewrite("specialize", add, mul)
+def wide_in_parts(node: Apply, facts: Facts) -> Any:
+    """A sum of many terms is a sum of sums, in the same order: a loop reads few arrays at a time, and few terms wait."""
+    dtype = node.outputs[0].type.dtype
+    if len(node.inputs) <= _WIDE or dtype == "float16" or any(v.type.dtype != dtype for v in node.inputs):
+        return None
+    total, *rest = node.inputs
+    for at in range(0, len(rest), _WIDE - 1):
+        total = node.op(total, *rest[at:at + _WIDE - 1])
+    return total
 
 
 # -- powers ----------------------------------------------------------------------------------------------------------
