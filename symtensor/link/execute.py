@@ -6,7 +6,7 @@ over ctypes (`symtensor.link.execute_ctypes`) where the extension is not built.
 **Program.** ``load(code, host=None) -> Program`` compiles ``code.source`` (or takes it from the cache) and binds it.
 Of `code` it reads
 
-    code.source    the C text
+    code.source    the C text, and ``code.units``, the number of translation units it has
     code.inputs    the TensorTypes of st_main's inputs, in order: explicit inputs, then shared variables
     code.outputs   the TensorTypes of st_main's outputs, in order: results, then update values
     code.constant_inputs    arrays passed as further inputs, after `inputs`
@@ -86,7 +86,7 @@ def load(code: Any, host: Host | None = None) -> Any:
     Raises CompileError and NoCompiler (see `symtensor.link.toolchain`).
     """
     start()
-    library = cache.library(code.source)
+    library = cache.library(code.source, units=code.units)
     inplace = tuple(code.inplace.get(index, -1) for index in range(len(code.outputs)))
     hosts = tuple((_specs(v.type for v in node.inputs), _specs(v.type for v in node.outputs)) for node in code.hosts)
     constants = tuple(code.constant_inputs)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -18,10 +17,9 @@ from symtensor.link.failures import CODES
 from symtensor.link.footprint import MemoryPlan
 from symtensor.link.memory import plan_memory
 from symtensor.link.program import CannotEmit, NodeInfo, Program
+from symtensor.link.units import HEADERS
 
 __all__ = ["CannotEmit", "NativeCode", "emit"]
-
-_HERE = Path(__file__).parent / "runtime"
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class NativeCode:
     hosts : the nodes that run through `perform`, by the index a host call names.
     nodes : what error reports need, by the index in ``st_error.node``.
     memory : how much memory a call needs, given the shapes of the inputs.
+    units : how many translation units the text is divided into (see `symtensor.link.units`).
     """
 
     text: str
@@ -49,8 +48,9 @@ class NativeCode:
     hosts: tuple[Apply, ...] = ()
     nodes: tuple[NodeInfo, ...] = ()
     memory: MemoryPlan | None = None
+    units: int = 1
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The whole translation unit: the parts of the runtime's headers it uses, and `text`."""
         return preamble(self.text) + self.text
@@ -69,9 +69,9 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
     program = Program(fgraph, dict(updates or {}))
     plan = plan_memory(program)
     emitter = Emitter(program, plan)
-    functions, main = emitter.emit()
+    text, units = emitter.emit()
     return NativeCode(
-        text=f"{functions}\n\n{main}\n" if functions else f"{main}\n",
+        text=text,
         inputs=tuple(variable.type for variable in fgraph.inputs),
         outputs=tuple(variable.type for variable in fgraph.outputs),
         constant_inputs=tuple(emitter.storage.constant_inputs),
@@ -80,6 +80,7 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
         hosts=tuple(emitter.hosts),
         nodes=tuple(program.nodes),
         memory=MemoryPlan(program, plan),
+        units=units,
     )
 
 
@@ -99,7 +100,7 @@ def preamble(text: str) -> str:
 @cache
 def _header(name: str) -> str:
     """A header of the runtime without comments, includes and blank lines."""
-    text = re.sub(r"/\*.*?\*/", "", (_HERE / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", (HEADERS / name).read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(line for line in lines if line and not line.startswith("#include"))
 

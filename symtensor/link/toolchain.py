@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,22 +72,31 @@ class Compiler:
         stat = os.stat(self.file)
         return f"{shlex.join(self.command)}|{os.path.realpath(self.file)}|{stat.st_size}|{stat.st_mtime_ns}"
 
-    def build(self, source: str, target: Path, arguments: tuple[str, ...], name: str = "program.c") -> None:
+    def build(self, source: str, target: Path, arguments: tuple[str, ...], name: str = "program.c",
+              units: int = 1) -> None:
         """Compile the C text into the shared library `target`, in the private folder that `target` lies in.
 
-        Raises CompileError with the compiler's first lines.
+        With several ``units`` the text is compiled that many times, with ``ST_TU`` defined as 0, 1, ...; as many of
+        these run at a time as there are processors. Raises CompileError with the compiler's first lines.
         """
         folder = target.parent
         text = folder / name
         text.write_text(source, encoding="utf-8")
         temporary = folder / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
-        command = [*self.command, *arguments, "-I", str(HEADERS), "-o", target.name, name, "-lm"]
-        status, output = _run(command, folder, _environment(temporary))
+        general = [*self.command, *arguments, "-I", str(HEADERS)]
+        objects = [f"{unit}.o" for unit in range(units)] if units > 1 else []
+        commands = [[*general, f"-DST_TU={unit}", "-c", "-o", file, name] for unit, file in enumerate(objects)]
+        link = [*general, "-o", target.name, *(objects or [name]), "-lm"]
+        environment = _environment(temporary)
+        command, status, output = _run_all(commands, folder, environment)
+        if status == 0:
+            command, status, output = _run_all([link], folder, environment)
         shutil.rmtree(temporary, ignore_errors=True)
         if status != 0 or not target.is_file():
             raise _failure(command, status, output, text)
-        text.unlink()
+        for path in (text, *(folder / file for file in objects)):
+            path.unlink()
 
 
 def _environment(temporary: Path) -> dict[str, str]:
@@ -97,21 +107,33 @@ def _environment(temporary: Path) -> dict[str, str]:
             "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+def _run_all(commands: Sequence[list[str]], folder: Path, environment: dict[str, str]) -> tuple[list[str], int, str]:
+    """Run commands, as many at a time as there are processors. The first one that fails, with its status and output;
+    status 0 where none does. It may take config.compile_timeout until the next one ends."""
+    running: list[tuple[list[str], subprocess.Popen[bytes]]] = []
+    waiting = list(reversed(commands))
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    command: list[str] = []
     try:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        while waiting or running:
+            while waiting and len(running) < processors:
+                command = waiting.pop()
+                running.append((command, subprocess.Popen(
+                    command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, start_new_session=True)))
+            command, process = running[0]
+            output, _ = process.communicate(timeout=config.compile_timeout)
+            running.pop(0)
+            if process.returncode:
+                return command, process.returncode, output.decode("utf-8", "replace")
     except OSError as error:
-        return -1, str(error)
-    try:
-        output, _ = process.communicate(timeout=config.compile_timeout)
+        return command, -1, str(error)
     except subprocess.TimeoutExpired:
-        _kill(process)
-        return -1, f"no end after config.compile_timeout = {config.compile_timeout} seconds"
-    except BaseException:
-        _kill(process)
-        raise
-    return process.returncode, output.decode("utf-8", "replace")
+        return command, -1, f"no end after config.compile_timeout = {config.compile_timeout} seconds"
+    finally:
+        for _, process in running:
+            _kill(process)
+    return command, 0, ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

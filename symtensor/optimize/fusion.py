@@ -22,7 +22,7 @@ from symtensor.optimize.engine import Facts, Firing
 
 __all__ = ["fuse"]
 
-_INPUTS, _STEPS = 48, 400
+_INPUTS, _STEPS = 48, 128
 """Limits of one loop: beyond them a C compiler spills registers and takes long."""
 _SEARCH = 400  # loops and nodes looked at for a way between two groups
 
@@ -114,8 +114,8 @@ class Grouping:
         return not self._reaches(late, early) and not self._reaches(early, late)
 
     def _reaches(self, late: Group, early: Group) -> bool:
-        """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction). Taken for granted
-        after a long search: else the searches take time quadratic in the size of the graph."""
+        """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction). After a long
+        search that is taken for granted: else searches take time quadratic in the size of the graph."""
         seen: set[Apply | Group] = set()
         pending = [v.owner for v in late.sources if v.owner is not None and self._of(v.owner) is not early]
         while pending:

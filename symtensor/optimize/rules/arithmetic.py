@@ -206,7 +206,7 @@ def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
 
 @rewrite("specialize", add, mul)
 def wide_in_parts(node: Apply, facts: Facts) -> Any:
-    """A sum of many terms is a sum of sums, in the same order: a loop reads few arrays at a time, and few terms wait."""
+    """A sum of many terms is a sum of sums, in the same order: a loop reads few arrays at a time."""
     dtype = node.outputs[0].type.dtype
     if len(node.inputs) <= _WIDE or dtype == "float16" or any(v.type.dtype != dtype for v in node.inputs):
         return None
