@@ -21,6 +21,10 @@ from symtensor.link.units import HEADERS
 
 __all__ = ["CannotEmit", "NativeCode", "emit"]
 
+_SMALL = 50_000  # characters of a text for which it matters how long headers take
+_NAMES = re.compile(r"(?<![.>])\b(?:[A-Za-z_]\w*(?=\()|\w+_t\b|[A-Z]\w*_(?:MAX|MIN|C|VAL|EPSILON|NAN)\b|M_\w+)")
+_OWN = re.compile(r"(?:st_|stx_|ST_|__|k\d+(?:_t)?$|IN\d|OUT\d|FAIL$|reduction$|_Alignas$)")
+
 
 @dataclass(frozen=True)
 class NativeCode:
@@ -85,8 +89,12 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
 
 
 def preamble(text: str) -> str:
-    """The headers that a program's text needs, as text: a translation unit includes system headers alone."""
-    parts = ["#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "#include <math.h>"]
+    """The headers that a program's text needs, as text: a translation unit includes system headers alone, and those
+    only where it is large or names what `st_c.h` does not declare."""
+    if len(text) < _SMALL and all(name in _known() or _OWN.match(name) for name in set(_NAMES.findall(text))):
+        parts = [_header("st_c.h")]
+    else:
+        parts = ["#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "#include <math.h>"]
     if re.search(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|onj)\w*\(", text):
         parts.append("#include <complex.h>\n#undef I")
     parts += [_header("symtensor.h"), _codes(), _header("st_prelude.h")]
@@ -95,6 +103,13 @@ def preamble(text: str) -> str:
     if "stx_" in text:
         parts.append(_header("st_special.h"))
     return "\n".join(parts) + "\n"
+
+
+@cache
+def _known() -> frozenset[str]:
+    """The names that a text may use without C's headers."""
+    declared = re.findall(r"\w+", _header("st_c.h"))
+    return frozenset((*declared, *(f"{name}f" for name in declared), "if", "for", "while", "switch", "return", "sizeof"))
 
 
 @cache

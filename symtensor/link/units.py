@@ -1,9 +1,9 @@
 """The file of a program, laid out for the C compiler.
 
-The driver of a large program comes in parts of bounded length (compilers take quadratic time over long functions), which
-share their locals in a frame; elementary functions that it uses many times are called, not copied; and its functions
-are dealt out to units that are compiled side by side. The units are one text: with ``ST_TU`` defined as a number it is
-that unit, without it the whole program.
+The driver of a large program comes in parts of bounded length (compilers take quadratic time over long functions),
+which share their locals in a frame; elementary functions that it uses many times are called, not copied; and its
+functions are dealt out to units that are compiled side by side. The units are one text: with ``ST_TU`` defined as a
+number it is that unit, without it the whole program.
 """
 
 from __future__ import annotations
@@ -126,11 +126,11 @@ def _driver(fields: Sequence[tuple[str, str]], body: Sequence[str],
     for k, lines in enumerate(cut):
         lines = [line for each in lines if (line := _in_frame(each, moved, declared))]
         mark = "ST_LONG " if len(lines) > LONG else ""
-        text = _function(f"{mark}ST_PART part{k}(st_call *call, st_frame *const f)",
+        text = _function(f"{mark}ST_PART st_part{k}(st_call *call, st_frame *const f)",
                          [*_HEAD, *lines, "done:", "return status;"])
-        parts.append((f"part{k}", text))
+        parts.append((f"st_part{k}", text))
     parts[0] = (parts[0][0], "\n".join(["typedef struct {", *indented(frame), "} st_frame;", parts[0][1]]))
-    steps = [f"if ((status = part{k}(call, f)) != ST_OK) goto done;" for k in range(len(cut))]
+    steps = [f"if ((status = st_part{k}(call, f)) != ST_OK) goto done;" for k in range(len(cut))]
     starts = [f"memset(f->{name}, 0, sizeof f->{name});" if "{" in text else f"f->{name} = {text.partition(' = ')[2]}"
               for text, name in fields if " = " in text]
     after = [_in_frame(line, moved, declared) for line in after]
