@@ -23,6 +23,7 @@ __all__ = ["CannotEmit", "NativeCode", "emit"]
 
 _SMALL = 50_000  # characters of a text for which it matters how long headers take
 _NAMES = re.compile(r"(?<![.>])\b(?:[A-Za-z_]\w*(?=\()|\w+_t\b|[A-Z]\w*_(?:MAX|MIN|C|VAL|EPSILON|NAN)\b|M_\w+)")
+_COMPLEX = re.compile(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|asin|acos|atan|onj)\w*\(")
 _OWN = re.compile(r"(?:st_|stx_|ST_|__|k\d+(?:_t)?$|IN\d|OUT\d|FAIL$|reduction$|_Alignas$)")
 
 
@@ -91,11 +92,12 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
 def preamble(text: str) -> str:
     """The headers that a program's text needs, as text: a translation unit includes system headers alone, and those
     only where it is large or names what `st_c.h` does not declare."""
-    if len(text) < _SMALL and all(name in _known() or _OWN.match(name) for name in set(_NAMES.findall(text))):
+    names = set(_NAMES.findall(text)) if len(text) < _SMALL else {"(large)"}
+    if all(name in _known() or _OWN.match(name) for name in names):
         parts = [_header("st_c.h")]
     else:
         parts = ["#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "#include <math.h>"]
-    if re.search(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|onj)\w*\(", text):
+    if _COMPLEX.search(text):
         parts.append("#include <complex.h>\n#undef I")
     parts += [_header("symtensor.h"), _codes(), _header("st_prelude.h")]
     if re.search(r"\bst_\w*(exp|log|tanh|sigmoid|softplus|sin|cos|tan|pow)\w*\(", text):
@@ -109,7 +111,8 @@ def preamble(text: str) -> str:
 def _known() -> frozenset[str]:
     """The names that a text may use without C's headers."""
     declared = re.findall(r"\w+", _header("st_c.h"))
-    return frozenset((*declared, *(f"{name}f" for name in declared), "if", "for", "while", "switch", "return", "sizeof"))
+    keywords = ("if", "for", "while", "switch", "return", "sizeof")
+    return frozenset((*declared, *(f"{name}f" for name in declared), *keywords))
 
 
 @cache

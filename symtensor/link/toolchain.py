@@ -17,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from symtensor.config import config
+from symtensor.graph.record import Record
 
 __all__ = ["HEADERS", "CompileError", "Compiler", "NoCompiler", "cpu_identity", "find_compiler", "flags"]
 
@@ -55,8 +55,7 @@ def checked_flags(words: list[str], origin: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-@dataclass(frozen=True)
-class Compiler:
+class Compiler(Record):
     """A C compiler: the words that start its command line, and the file that identifies it."""
 
     command: tuple[str, ...]
