@@ -26,12 +26,12 @@ void *memcpy(void *restrict, const void *restrict, size_t);
 void *memmove(void *, const void *, size_t);
 void *memset(void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
-#define ST_C(f) double f(double); float f##f(float);
+#define ST_C(g) double g(double); float g##f(float);
 ST_C(fabs) ST_C(floor) ST_C(ceil) ST_C(trunc) ST_C(round) ST_C(rint) ST_C(nearbyint) ST_C(sqrt) ST_C(cbrt)
 ST_C(exp) ST_C(exp2) ST_C(expm1) ST_C(log) ST_C(log1p) ST_C(log2) ST_C(log10) ST_C(sin) ST_C(cos) ST_C(tan)
 ST_C(asin) ST_C(acos) ST_C(atan) ST_C(sinh) ST_C(cosh) ST_C(tanh) ST_C(asinh) ST_C(acosh) ST_C(atanh)
 ST_C(erf) ST_C(erfc) ST_C(tgamma) ST_C(lgamma)
 #undef ST_C
-#define ST_C(f) double f(double, double); float f##f(float, float);
+#define ST_C(g) double g(double, double); float g##f(float, float);
 ST_C(fmod) ST_C(pow) ST_C(atan2) ST_C(hypot) ST_C(copysign) ST_C(fmin) ST_C(fmax) ST_C(nextafter)
 #undef ST_C
