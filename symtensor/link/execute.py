@@ -85,7 +85,7 @@ def load(code: Any, host: Host | None = None) -> Any:
 
     Raises CompileError and NoCompiler (see `symtensor.link.toolchain`).
     """
-    start()
+    start(products=any(f"->{name}(" in code.source for name in ("gemm", "gemv", "factor", "triangle")))
     library = cache.library(code.source, units=code.units)
     inplace = tuple(code.inplace.get(index, -1) for index in range(len(code.outputs)))
     hosts = tuple((_specs(v.type for v in node.inputs), _specs(v.type for v in node.outputs)) for node in code.hosts)
@@ -114,21 +114,26 @@ def _perform(nodes: Sequence[Any], index: int, arrays: list[np.ndarray[Any, Any]
 # -- the runtime ---------------------------------------------------------------------------------------------------
 
 
-def start() -> None:
-    """Bring the runtime in line with the flags; at the first call also find a BLAS."""
+def start(products: bool = True) -> None:
+    """Bring the runtime in line with the flags; where ``products`` are to be computed, also find a BLAS."""
     runtime = extension if extension is not None else execute_ctypes.runtime()
-    _start_once()
+    _start_once(runtime)
+    if products:
+        _install_blas(runtime)
     wanted = config.threads or usable_threads()
     if runtime.threads() != wanted:
         runtime.set_threads(wanted)
 
 
 @functools.cache
-def _start_once() -> None:
-    runtime = extension if extension is not None else execute_ctypes.runtime()
+def _start_once(runtime: Any) -> None:
     limit = _container_memory()
     if limit is not None:
         runtime.set_memory_limit(limit // 8)
+
+
+@functools.cache
+def _install_blas(runtime: Any) -> None:
     blas.install(runtime)
 
 
