@@ -100,7 +100,7 @@ def _with_calls(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in sorted(many):
         ctype, arity = _elementary()[name]
         takes, gives = (f"{ctype} x, {ctype} y", "x, y") if arity == 2 else (f"{ctype} x", "x")
-        wrappers.append(f"ST_LANES {ctype} {name}_call({takes}) {{ return {name}({gives}); }}")
+        wrappers.append(f"ST_CALLED {ctype} {name}_call({takes}) {{ return {name}({gives}); }}")
     pattern = re.compile(rf"\b({'|'.join(sorted(many))})\(")
     return [pattern.sub(r"\1_call(", text) for text in texts], wrappers
 

@@ -9,8 +9,10 @@ typedef _Float16 st_half;
 /* Functions for rare arguments: the vectorizer calls them with whole vectors, and they look at one element after the other. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define ST_LANES static __attribute__((simd("notinbranch"), noinline, unused))
+#define ST_CALLED ST_LANES /* called with whole vectors, to be compiled once instead of many times */
 #else
 #define ST_LANES static __attribute__((noinline, unused))
+#define ST_CALLED static inline __attribute__((always_inline, unused))
 #endif
 
 /* Passes that take a fifth of the time and gain nothing on loops like ours. */
