@@ -14,6 +14,7 @@ from symtensor.compile.build import Recipe
 from symtensor.compile.mode import Mode
 from symtensor.compile.split import dense_recipe
 from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.record import Record
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply
 from symtensor.link.errors import run_time_error
@@ -45,8 +46,7 @@ class Backend(str):
         return str(self), self.reason
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Record):
     """One phase of a compilation: what, how long, and what there is to say about it."""
 
     phase: str

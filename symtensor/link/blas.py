@@ -13,9 +13,10 @@ import ctypes.util
 import functools
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from symtensor.graph.record import Record
 
 __all__ = ["Blas", "candidates", "find", "install"]
 
@@ -25,8 +26,7 @@ _ONE_THREAD = ("openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_se
 _SYSTEM = ("mkl_rt", "openblas", "cblas", "blas")
 
 
-@dataclass(frozen=True)
-class Blas:
+class Blas(Record):
     """A loaded BLAS: its file, what it calls itself, and the addresses `set_blas` takes."""
 
     path: str

@@ -6,7 +6,6 @@ counters: n sizes, s scalars, p pointers, t temporaries, k functions, c constant
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from symtensor.graph.variable import Apply, Variable
 from symtensor.link.branches import Branches, choose
 from symtensor.link.expressions import Scalars
-from symtensor.link.functions import Driver, Names, indented
+from symtensor.link.functions import Driver, Names
 from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
@@ -24,6 +23,7 @@ from symtensor.link.nodes import scalar_program
 from symtensor.link.program import Array, Program, Step
 from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
 from symtensor.link.storage import Storage
+from symtensor.link.units import assemble
 from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
 from symtensor.ops.reduction import Reduction
@@ -36,7 +36,6 @@ SHARED = {
     "given": "st_value given[{0}];", "made": "st_value made[{0}];",  # what host calls take and give
 }
 """Local arrays of the driver that steps share."""
-LONG = 400  # statements from which the driver is not optimized: compilers take quadratic time, and kernels do the work
 
 
 class Emitter:
@@ -54,8 +53,8 @@ class Emitter:
         self.hosts: list[Apply] = []
         self.counters: list[tuple[str, int]] = []  # of loops in which the call may end, outer ones first
 
-    def emit(self) -> tuple[str, str]:
-        """File-level text, and the body of the driver."""
+    def emit(self) -> tuple[str, int]:
+        """The text, and the number of units it is compiled in."""
         self._guards()
         for step in self.plan.steps:
             if step.node is not None and not step.path:
@@ -80,7 +79,7 @@ class Emitter:
                 self.driver.add([f"{f'if (held[{number}] != NULL) ' if self.program.paths else ''}"
                                  f"rt->release(held[{number}]); held[{number}] = NULL;"])
         branches.close()
-        return self._file_level(), self._main()
+        return self._assemble()
 
     # -- checks -------------------------------------------------------------------------------------------------------
 
@@ -337,46 +336,21 @@ class Emitter:
 
     # -- the file -----------------------------------------------------------------------------------------------------
 
-    def _file_level(self) -> str:
-        functions = [text.replace("@", name) for text, name in self.driver.functions.items()]
-        return "\n\n".join([*self.driver.supports, *self.storage.static, *functions])
-
-    def _main(self) -> str:
+    def _assemble(self) -> tuple[str, int]:
         count = len(self.program.graph.outputs)
         owned = [k for k in range(count) if k not in self.plan.inplace]
         held = len(self.plan.dynamic)
+        fields = [*([(f"void *held[{held}] = {{0}};", "held")] if held else []),
+                  *((SHARED[kind].format(number), kind) for kind, number in sorted(self.driver.shared.items())),
+                  *((f"int64_t {counter} = -1;", counter) for counter, _ in self.counters)]
         sections = self.driver.sections
-        text = [
-            "const st_runtime *const rt = call->rt;", "const st_input *const in = call->inputs;",
-            "st_output *const out = call->outputs;", "int status = ST_OK;",
-            *([f"void *held[{held}] = {{0}};"] if held else []),
-            *(SHARED[kind].format(count) for kind, count in sorted(self.driver.shared.items())),
-            "call->error.code = 0;",
-            *(f"int64_t {counter} = -1;" for counter, _ in self.counters),
-            *(f"out[{k}].data = NULL;" for k in range(count)),
-            *(["(void)in;"]), *sections["early"], *sections["memory"], *sections["steps"],
-            "done:",
-            *(f"if (status != ST_OK) st_in_step(call, {info}, {counter});" for counter, info in self.counters),
-            *([f"for (int k = 0; k < {held}; k++) if (held[k] != NULL) rt->release(held[k]);"] if held else []),
-        ]
+        body = ["call->error.code = 0;", *(f"out[{k}].data = NULL;" for k in range(count)), "(void)in;",
+                *sections["early"], *sections["memory"], *sections["steps"]]
+        after = [*(f"if (status != ST_OK) st_in_step(call, {info}, {counter});" for counter, info in self.counters),
+                 *([f"for (int k = 0; k < {held}; k++) if (held[k] != NULL) rt->release(held[k]);"] if held else [])]
         if owned:
-            text += [f"if (status != ST_OK) for (int k = 0; k < {count}; k++) if (out[k].data != NULL) {{ "
-                     "rt->release(out[k].data); out[k].data = NULL; }"]
-        body = [*text, "return status;"]
-        if len(text) <= LONG:
-            return "\n".join(["int st_main(st_call *call)", "{", *indented(body), "}"])
-        body, wrappers = _calls_not_inlined(body)
-        return "\n".join([*wrappers, "ST_LONG int st_main(st_call *call)", "{", *indented(body), "}"])
-
-
-def _calls_not_inlined(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The statements of a long driver with calls, instead of copies, of the inline functions; and those functions."""
-    pattern = re.compile(r"\b(st_(?:expm1|exp|log1p|log|tanh|sigmoid|softplus)(f?))\(")
-    wrappers: dict[str, None] = {}
-
-    def renamed(match: re.Match[str]) -> str:
-        name, ctype = match[1], "float" if match[2] else "double"
-        wrappers[f"static __attribute__((noinline)) {ctype} {name}_call({ctype} x) {{ return {name}(x); }}"] = None
-        return f"{name}_call("
-
-    return [pattern.sub(renamed, line) for line in lines], list(wrappers)
+            after += [f"if (status != ST_OK) for (int k = 0; k < {count}; k++) if (out[k].data != NULL) {{ "
+                      "rt->release(out[k].data); out[k].data = NULL; }"]
+        functions = [(name, text.replace("@", name)) for text, name in self.driver.functions.items()]
+        return assemble([*self.driver.supports, *self.storage.static], functions, fields, body,
+                        [*after, "return status;"])

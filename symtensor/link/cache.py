@@ -71,7 +71,7 @@ class Library:
                 _ctypes.dlclose(handle._handle)
 
 
-def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = (),
+def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...] = (), units: int = 1,
             log: list[str] | None = None) -> Library:
     """The C text as a loaded library: from this process, the cache, or the compiler.
 
@@ -80,6 +80,7 @@ def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...]
     source : the text; equal texts give one library.
     extra : further C files to compile in.
     more_flags : compiler arguments after the usual ones.
+    units : how many translation units the text is divided into; they are compiled side by side.
     log : gets a line: "hit: ..." or "miss: ...", and why.
 
     Raises CompileError, NoCompiler (where nothing is cached that needs none), ValueError for refused flags.
@@ -98,7 +99,7 @@ def library(source: str, extra: Sequence[Path] = (), more_flags: tuple[str, ...]
         if found is not None:
             log.append("hit: loaded in this process")
         else:
-            found = _stored(folder(), key, log) or _build_somewhere(source, arguments, key)
+            found = _stored(folder(), key, log) or _build_somewhere(source, arguments, key, units)
             _memo[key] = found
     with _guard:
         _building.pop(key, None)
@@ -163,10 +164,10 @@ def _discard(entry: Path, log: list[str], reason: str) -> None:
         shutil.rmtree(away, ignore_errors=True)
 
 
-def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Library:
+def _build_somewhere(source: str, arguments: tuple[str, ...], key: str, units: int) -> Library:
     place = folder()
     try:
-        return _build(place, source, arguments, key)
+        return _build(place, source, arguments, key, units)
     except CompileError:
         if place == _private_folder.existing or not _is_full(place):
             raise
@@ -176,14 +177,15 @@ def _build_somewhere(source: str, arguments: tuple[str, ...], key: str) -> Libra
             raise
         reason = str(error)
     place = _private_folder(f"{place}: {reason}")
-    return _stored(place, key, []) or _build(place, source, arguments, key)
+    return _stored(place, key, []) or _build(place, source, arguments, key, units)
 
 
-def _build(place: Path, source: str, arguments: tuple[str, ...], key: str) -> Library:
+def _build(place: Path, source: str, arguments: tuple[str, ...], key: str, units: int) -> Library:
     _remove_stale(place)
     with workshop(place) as work:
         proof = f'\nextern const char st_key[65];\nconst char st_key[65] = "{key}";\n'
-        find_compiler().build(source + proof, work / _NAME, arguments)
+        proof = proof if units == 1 else f"\n#if ST_IN(0){proof}#endif\n"
+        find_compiler().build(source + proof, work / _NAME, arguments, units=units)
         os.chmod(work / _NAME, 0o600)
         digest = hashlib.sha256((work / _NAME).read_bytes()).hexdigest()
         with open(os.open(work / _DIGEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:

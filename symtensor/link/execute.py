@@ -6,7 +6,7 @@ over ctypes (`symtensor.link.execute_ctypes`) where the extension is not built.
 **Program.** ``load(code, host=None) -> Program`` compiles ``code.source`` (or takes it from the cache) and binds it.
 Of `code` it reads
 
-    code.source    the C text
+    code.source    the C text, and ``code.units``, the number of translation units it has
     code.inputs    the TensorTypes of st_main's inputs, in order: explicit inputs, then shared variables
     code.outputs   the TensorTypes of st_main's outputs, in order: results, then update values
     code.constant_inputs    arrays passed as further inputs, after `inputs`
@@ -88,8 +88,8 @@ def load(code: Any, host: Host | None = None, log: list[str] | None = None) -> A
 
     Raises CompileError and NoCompiler (see `symtensor.link.toolchain`).
     """
-    start()
-    library = cache.library(code.source, log=log)
+    start(products=any(f"->{name}(" in code.source for name in ("gemm", "gemv", "factor", "triangle")))
+    library = cache.library(code.source, units=code.units, log=log)
     inplace = tuple(code.inplace.get(index, -1) for index in range(len(code.outputs)))
     hosts = tuple((_specs(v.type for v in node.inputs), _specs(v.type for v in node.outputs)) for node in code.hosts)
     constants = tuple(code.constant_inputs)
@@ -117,21 +117,26 @@ def _perform(nodes: Sequence[Any], index: int, arrays: list[np.ndarray[Any, Any]
 # -- the runtime ---------------------------------------------------------------------------------------------------
 
 
-def start() -> None:
-    """Bring the runtime in line with the flags; at the first call also find a BLAS."""
+def start(products: bool = True) -> None:
+    """Bring the runtime in line with the flags; where ``products`` are to be computed, also find a BLAS."""
     runtime = extension if extension is not None else execute_ctypes.runtime()
-    _start_once()
+    _start_once(runtime)
+    if products:
+        _install_blas(runtime)
     wanted = config.threads or usable_threads()
     if runtime.threads() != wanted:
         runtime.set_threads(wanted)
 
 
 @functools.cache
-def _start_once() -> None:
-    runtime = extension if extension is not None else execute_ctypes.runtime()
+def _start_once(runtime: Any) -> None:
     limit = _container_memory()
     if limit is not None:
         runtime.set_memory_limit(limit // 8)
+
+
+@functools.cache
+def _install_blas(runtime: Any) -> None:
     blas.install(runtime)
 
 

@@ -7,24 +7,22 @@ Equal products are equal objects, which is what `collapse` compares.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from symtensor.graph.record import Record
 from symtensor.graph.variable import Constant, Variable
 from symtensor.ops.elemwise import Elemwise
 
 __all__ = ["ONE", "ZERO", "Nest", "Product", "Symbols", "Text", "collapse"]
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Record):
     """A run-time integer that only has a C text (a local variable of the driver)."""
 
     c: str
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(Record):
     """``coefficient`` times the product of ``factors``, which are in the order their `Symbols` met them."""
 
     coefficient: int
@@ -101,8 +99,7 @@ class Symbols:
         )
 
 
-@dataclass(frozen=True)
-class Nest:
+class Nest(Record):
     """The axes of a loop nest after merging: sizes, strides of each operand along them, and which are reduced."""
 
     dims: tuple[Product, ...]

@@ -6,8 +6,8 @@ A nest is split into passes: stores and the reductions over one set of axes shar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from symtensor.graph.record import Record
 from symtensor.link.functions import Driver
 from symtensor.link.layout import Product
 from symtensor.link.nests import LoopOperand, LoopTarget, NestPass
@@ -16,8 +16,7 @@ from symtensor.ops.fused import ScalarProgram
 __all__ = ["LoopOperand", "LoopTarget", "emit_loops", "passes_of"]
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(Record):
     """Outputs computed together; ``stored`` is an output whose memory is read instead of the operands."""
 
     outputs: tuple[int, ...]

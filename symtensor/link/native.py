@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -18,10 +17,14 @@ from symtensor.link.failures import CODES
 from symtensor.link.footprint import MemoryPlan
 from symtensor.link.memory import plan_memory
 from symtensor.link.program import CannotEmit, NodeInfo, Program
+from symtensor.link.units import HEADERS
 
 __all__ = ["CannotEmit", "NativeCode", "emit"]
 
-_HERE = Path(__file__).parent / "runtime"
+_SMALL = 50_000  # characters of a text for which it matters how long headers take
+_NAMES = re.compile(r"(?<![.>])\b(?:[A-Za-z_]\w*(?=\()|\w+_t\b|[A-Z]\w*_(?:MAX|MIN|C|VAL|EPSILON|NAN)\b|M_\w+)")
+_COMPLEX = re.compile(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|asin|acos|atan|onj)\w*\(")
+_OWN = re.compile(r"(?:st_|stx_|ST_|__|k\d+(?:_t)?$|IN\d|OUT\d|FAIL$|reduction$|_Alignas$)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class NativeCode:
     hosts : the nodes that run through `perform`, by the index a host call names.
     nodes : what error reports need, by the index in ``st_error.node``.
     memory : how much memory a call needs, given the shapes of the inputs.
+    units : how many translation units the text is divided into (see `symtensor.link.units`).
     """
 
     text: str
@@ -49,8 +53,9 @@ class NativeCode:
     hosts: tuple[Apply, ...] = ()
     nodes: tuple[NodeInfo, ...] = ()
     memory: MemoryPlan | None = None
+    units: int = 1
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The whole translation unit: the parts of the runtime's headers it uses, and `text`."""
         return preamble(self.text) + self.text
@@ -69,9 +74,9 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
     program = Program(fgraph, dict(updates or {}))
     plan = plan_memory(program)
     emitter = Emitter(program, plan)
-    functions, main = emitter.emit()
+    text, units = emitter.emit()
     return NativeCode(
-        text=f"{functions}\n\n{main}\n" if functions else f"{main}\n",
+        text=text,
         inputs=tuple(variable.type for variable in fgraph.inputs),
         outputs=tuple(variable.type for variable in fgraph.outputs),
         constant_inputs=tuple(emitter.storage.constant_inputs),
@@ -80,13 +85,19 @@ def emit(fgraph: FunctionGraph, updates: Mapping[int, int] | None = None) -> Nat
         hosts=tuple(emitter.hosts),
         nodes=tuple(program.nodes),
         memory=MemoryPlan(program, plan),
+        units=units,
     )
 
 
 def preamble(text: str) -> str:
-    """The headers that a program's text needs, as text: a translation unit includes system headers alone."""
-    parts = ["#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "#include <math.h>"]
-    if re.search(r"\bc(real|imag|abs|arg|exp|log|sqrt|pow|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|onj)\w*\(", text):
+    """The headers that a program's text needs, as text: a translation unit includes system headers alone, and those
+    only where it is large or names what `st_c.h` does not declare."""
+    names = set(_NAMES.findall(text)) if len(text) < _SMALL else {"(large)"}
+    if all(name in _known() or _OWN.match(name) for name in names):
+        parts = [_header("st_c.h")]
+    else:
+        parts = ["#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "#include <math.h>"]
+    if _COMPLEX.search(text):
         parts.append("#include <complex.h>\n#undef I")
     parts += [_header("symtensor.h"), _codes(), _header("st_prelude.h")]
     if re.search(r"\bst_\w*(exp|log|tanh|sigmoid|softplus|sin|cos|tan|pow)\w*\(", text):
@@ -97,9 +108,17 @@ def preamble(text: str) -> str:
 
 
 @cache
+def _known() -> frozenset[str]:
+    """The names that a text may use without C's headers."""
+    declared = re.findall(r"\w+", _header("st_c.h"))
+    keywords = ("if", "for", "while", "switch", "return", "sizeof")
+    return frozenset((*declared, *(f"{name}f" for name in declared), *keywords))
+
+
+@cache
 def _header(name: str) -> str:
     """A header of the runtime without comments, includes and blank lines."""
-    text = re.sub(r"/\*.*?\*/", "", (_HERE / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", (HEADERS / name).read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(line for line in lines if line and not line.startswith("#include"))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.op import Kernel, Op, View
+from symtensor.graph.record import Record
 from symtensor.graph.trace import Origin
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
@@ -36,8 +37,7 @@ class CannotEmit(SymtensorError):
     """A graph has no native program (values that are no tensors); it runs on the interpreter."""
 
 
-@dataclass(frozen=True)
-class NodeInfo:
+class NodeInfo(Record):
     """What an error report needs to know of a node (or guard: ``node`` is None)."""
 
     op: str

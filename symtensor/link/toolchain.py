@@ -19,12 +19,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from symtensor.config import config
 from symtensor.graph.lock import Lock
+from symtensor.graph.record import Record
 
 __all__ = ["HEADERS", "CompileError", "Compiler", "NoCompiler", "cpu_identity", "end", "find_compiler", "flags",
            "workshop"]
@@ -60,8 +60,7 @@ def checked_flags(words: list[str], origin: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-@dataclass(frozen=True)
-class Compiler:
+class Compiler(Record):
     """A C compiler: the words that start its command line, and the file that identifies it."""
 
     command: tuple[str, ...]
@@ -77,22 +76,31 @@ class Compiler:
         stat = os.stat(self.file)
         return f"{shlex.join(self.command)}|{os.path.realpath(self.file)}|{stat.st_size}|{stat.st_mtime_ns}"
 
-    def build(self, source: str, target: Path, arguments: tuple[str, ...], name: str = "program.c") -> None:
+    def build(self, source: str, target: Path, arguments: tuple[str, ...], name: str = "program.c",
+              units: int = 1) -> None:
         """Compile the C text into the shared library `target`, in the private folder that `target` lies in.
 
-        Raises CompileError with the compiler's first lines.
+        With several ``units`` the text is compiled that many times, with ``ST_TU`` defined as 0, 1, ...; as many of
+        these run at a time as there are processors. Raises CompileError with the compiler's first lines.
         """
         folder = target.parent
         text = folder / name
         text.write_text(source, encoding="utf-8")
         temporary = folder / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
-        command = [*self.command, *arguments, "-I", str(HEADERS), "-o", target.name, name, "-lm"]
-        status, output = _run(command, folder, _environment(temporary))
+        general = [*self.command, *arguments, "-I", str(HEADERS)]
+        objects = [f"{unit}.o" for unit in range(units)] if units > 1 else []
+        commands = [[*general, f"-DST_TU={unit}", "-c", "-o", file, name] for unit, file in enumerate(objects)]
+        link = [*general, "-o", target.name, *(objects or [name]), "-lm"]
+        environment = _environment(temporary)
+        command, status, output = _run_all(commands, folder, environment)
+        if status == 0:
+            command, status, output = _run_all([link], folder, environment)
         shutil.rmtree(temporary, ignore_errors=True)
         if status != 0 or not target.is_file():
             raise _failure(command, status, output, text)
-        text.unlink()
+        for path in (text, *(folder / file for file in objects)):
+            path.unlink()
 
 
 def _environment(temporary: Path) -> dict[str, str]:
@@ -158,27 +166,43 @@ def end() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+def _start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    with _work.lock:
+        _work.begin()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        _work.compilers.add(process)
+    return process
+
+
+def _run_all(commands: Sequence[list[str]], folder: Path, environment: dict[str, str]) -> tuple[list[str], int, str]:
+    """Run commands, as many at a time as there are processors. The first one that fails, with its status and output;
+    status 0 where none does. It may take config.compile_timeout until the next one ends."""
+    running: list[tuple[list[str], subprocess.Popen[bytes]]] = []
+    waiting = list(reversed(commands))
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    command: list[str] = []
     try:
-        with _work.lock:
-            _work.begin()
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-            _work.compilers.add(process)
+        while waiting or running:
+            while waiting and len(running) < processors:
+                command = waiting.pop()
+                running.append((command, _start(command, folder, environment)))
+            command, process = running[0]
+            output, _ = process.communicate(timeout=config.compile_timeout)
+            running.pop(0)
+            _work.compilers.discard(process)
+            _work.check()
+            if process.returncode:
+                return command, process.returncode, output.decode("utf-8", "replace")
     except OSError as error:
-        return -1, str(error)
-    try:
-        output, _ = process.communicate(timeout=config.compile_timeout)
+        return command, -1, str(error)
     except subprocess.TimeoutExpired:
-        _kill(process)
-        return -1, f"no end after config.compile_timeout = {config.compile_timeout} seconds"
-    except BaseException:
-        _kill(process)
-        raise
+        return command, -1, f"no end after config.compile_timeout = {config.compile_timeout} seconds"
     finally:
-        _work.compilers.discard(process)
-    _work.check()
-    return process.returncode, output.decode("utf-8", "replace")
+        for _, process in running:
+            _kill(process)
+            _work.compilers.discard(process)
+    return command, 0, ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

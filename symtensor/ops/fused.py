@@ -6,12 +6,12 @@ Made by the fusion pass only. The scalar program is data, so that C, CUDA and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symtensor.graph.op import Op, Shape
+from symtensor.graph.record import Record
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import as_tensor_variable
@@ -21,8 +21,7 @@ from symtensor.ops.reduce import Reduction
 __all__ = ["Fused", "Literal", "ScalarProgram", "Step"]
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(Record):
     """A constant inside a scalar program: dtype and bytes, so that nan equals itself and -0.0 differs from 0.0."""
 
     dtype: str
@@ -34,8 +33,7 @@ class Literal:
         return np.frombuffer(self.data, dtype=self.dtype)[0]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Record):
     """One elementwise function on values: an int names an input (first) or the result of an earlier step (after)."""
 
     op: Elemwise
@@ -43,8 +41,7 @@ class Step:
     dtype: str
 
 
-@dataclass(frozen=True)
-class ScalarProgram:
+class ScalarProgram(Record):
     """Straight-line scalar code. Value ``k`` is input k for ``k < len(inputs)``, else step ``k - len(inputs)``.
 
     ``outputs`` holds (value, reduction): the value is stored at every position, or reduced by the `Reduction` op.

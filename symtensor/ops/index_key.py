@@ -6,11 +6,11 @@ array; and says where the dimensions of the result come from. Meaning and errors
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from symtensor.graph.record import Record
 from symtensor.graph.types import is_integer
 from symtensor.graph.variable import Constant, Variable
 from symtensor.ops.convert import as_index, as_tensor_variable, constant, int64_constant, static_value
@@ -34,8 +34,7 @@ class Entry(NamedTuple):
     values: tuple[Variable, ...]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Record):
     """A key taken apart. ``entries`` has one for each leading dimension of the tensor ``x`` (those behind are taken
     whole), ``order`` says for each dimension of the result whether it is new ('x') or which one of the
     indexing op's output it is. With an array among them, integers are arrays too."""

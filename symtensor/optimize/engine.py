@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symtensor.config import config
 from symtensor.graph.errors import SymtensorError
 from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.record import Record
 from symtensor.graph.trace import describe_origin, made_at
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
@@ -32,8 +32,7 @@ class RewriteError(SymtensorError, RuntimeError):
     """A rule broke its contract: rules undo each other, or a replacement has another rank. Names the rules."""
 
 
-@dataclass(frozen=True)
-class Firing:
+class Firing(Record):
     """One application of a rule or pass: what was replaced by what."""
 
     step: str

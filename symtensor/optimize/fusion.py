@@ -24,8 +24,9 @@ from symtensor.optimize.engine import Facts, Firing
 
 __all__ = ["fuse"]
 
-_INPUTS, _STEPS = 48, 400
+_INPUTS, _STEPS = 48, 128
 """Limits of one loop: beyond them a C compiler spills registers and takes long."""
+_SEARCH = 400  # loops and nodes looked at for a way between two groups
 
 
 class Group:
@@ -110,25 +111,27 @@ class Grouping:
         """Whether two groups may be one: no way from one to the other passes a node outside."""
         if early.dims != late.dims or early.path != late.path:
             return False
-        if len(early.nodes) + len(late.nodes) > _STEPS:
+        if len(early.nodes) + len(late.nodes) > _STEPS or len(late.sources) > _INPUTS + len(early.nodes):
             return False
-        both = (early, late)
-        if sum(v.owner is None or self.unit.get(v.owner) not in both for v in early.sources | late.sources) > _INPUTS:
+        if len(self.outside(early, late)) > _INPUTS:
             return False
         return not self._reaches(late, early) and not self._reaches(early, late)
 
     def _reaches(self, late: Group, early: Group) -> bool:
-        """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction)."""
+        """Whether a path leads from ``early`` to ``late`` through a node outside both (or a reduction). After a long
+        search that is taken for granted: else searches take time quadratic in the size of the graph."""
         floor = early.first  # what lies below it, whole, cannot depend on ``early``
         while self.across[floor] < floor:
             floor = int(self.across[floor])
-        seen: set[Apply] = set()
-        pending = [v.owner for v in self.outside(late) if v.owner is not None and self._of(v.owner) is not early]
+        seen: set[Apply | Group] = set()
+        pending = [v.owner for v in late.sources if v.owner is not None and self._of(v.owner) is not early]
         while pending:
             node = pending.pop()
-            if node in seen:
+            if self.unit.get(node, node) in seen:
                 continue
-            seen.add(node)
+            if len(seen) > _SEARCH:
+                return True
+            seen.add(self.unit.get(node, node))
             group = self.unit.get(node)
             if group is early:
                 return True
@@ -137,16 +140,12 @@ class Grouping:
             if group is None:
                 pending.extend(v.owner for v in node.inputs if v.owner is not None)
             elif group is not late:
-                seen.update(group.nodes, group.reductions)
-                pending.extend(v.owner for v in self.outside(group) if v.owner is not None)
+                pending.extend(v.owner for v in group.sources if v.owner is not None)
         return False
 
-    def outside(self, group: Group) -> Iterator[Variable]:
-        """What the group reads."""
-        for variable in group.sources:
-            owner = variable.owner
-            if owner is None or self.unit.get(owner) is not group or isinstance(owner.op, Reduction):
-                yield variable
+    def outside(self, *groups: Group) -> dict[Variable, None]:
+        """What groups read and do not compute themselves."""
+        return {v: None for group in groups for v in group.sources if self._of(v.owner) not in groups}
 
     def sink(self, group: Group) -> None:
         """Move what only a later loop over the same dimensions reads into that loop, where that saves memory traffic:
@@ -168,6 +167,7 @@ class Grouping:
                 late.sources.update(dict.fromkeys(member.inputs))
             late.first = min(late.first, *(self.position[member] for member in cone))
             group.sources = dict.fromkeys(v for member in group.nodes for v in member.inputs)
+            late.sources, group.sources = self.outside(late), self.outside(group)
 
     def _users(self, variable: Variable) -> list[Apply | None]:
         return [user for user, _ in self.graph.clients[variable]]
@@ -196,7 +196,7 @@ class Grouping:
     def _join(self, early: Group, late: Group) -> Group:
         early.nodes += late.nodes
         early.reductions += late.reductions
-        early.sources.update(late.sources)
+        early.sources = self.outside(early, late)
         early.first, early.last = min(early.first, late.first), max(early.last, late.last)
         for node in (*late.nodes, *late.reductions):
             self.unit[node] = early

@@ -92,7 +92,7 @@ def _as_pattern(value: Any) -> Pattern:
     return value if isinstance(value, Pattern) else Number(value)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Slot(Pattern):
     """A pattern variable: it matches any expression, and the same one wherever it occurs again."""
 
@@ -103,7 +103,7 @@ class Slot(Pattern):
         return self.name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Number(Pattern):
     """A number: it matches constants of that value."""
 
@@ -113,7 +113,7 @@ class Number(Pattern):
         return str(self.value)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Node(Pattern):
     """An elementwise op applied to patterns."""
 
@@ -287,7 +287,7 @@ def build(form: Pattern, found: Mapping[str, Variable], dtype: str) -> Variable:
 # -- rules -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Rule:
     """One rewrite: a pattern pair (``lhs``, ``rhs``) or a function ``local(node, facts)``.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
+from symtensor.graph.record import Record
 from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
@@ -46,8 +46,7 @@ _ELSEWHERE = ("inplace",)
 """Names that Theano programs exclude and that are decided elsewhere (the memory planner)."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Record):
     """The steps and rules that a level with inclusions and exclusions amounts to."""
 
     steps: tuple[str, ...]

@@ -104,7 +104,7 @@ int st_main(st_call *call)
 def code(source: str, inputs: list[Any], outputs: list[Any], inplace: dict[int, int] | None = None,
          hosts: list[Any] | None = None, constants: tuple[Any, ...] = ()) -> Any:
     return types.SimpleNamespace(source=source, inputs=inputs, outputs=outputs, inplace=inplace or {},
-                                 hosts=hosts or [], constant_inputs=constants)
+                                 hosts=hosts or [], constant_inputs=constants, units=1)
 
 
 def host_node(n_inputs: int = 1, n_outputs: int = 1, kind: TensorType = VECTOR) -> Any:

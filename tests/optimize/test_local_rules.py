@@ -117,6 +117,7 @@ EXAMPLES = {
         lambda: T.set_subtensor(T.set_subtensor(A[[2, 0, 2]], B)[np.int8([0, -1])], COL[1:])],
     "join_of_one": [lambda: Join(0)(A)],
     "reduce_ones": [lambda: COL.sum(axis=1), lambda: COL.max(axis=(0, 1)), lambda: I.dimshuffle("x", 0).sum(axis=0)],
+    "wide_in_parts": [lambda: add(*(mul(A, float(k)) for k in range(40))), lambda: mul(*[A, B] * 9)],
     "reduce_dimshuffle": [lambda: A.T.sum(), lambda: dimshuffle(V, "x", 0).max()],
     "reduce_reduction": [lambda: A.sum(axis=0).sum(), lambda: A.max(axis=1).max()],
     "sum_of_neg": [lambda: neg(A).sum(axis=1)],

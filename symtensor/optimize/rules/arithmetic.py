@@ -48,6 +48,8 @@ from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import constant_slot, pattern, rewrite, rules, uniform_value
 
+_WIDE = 16  # operands of a sum or product
+
 x, y, z = pattern("x y z")
 c = constant_slot("c")
 
@@ -202,6 +204,18 @@ def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
     return mul(node.inputs[0], constant(1.0 / float(value), dtype=dtype))
 
 
+@rewrite("specialize", add, mul)
+def wide_in_parts(node: Apply, facts: Facts) -> Any:
+    """A sum of many terms is a sum of sums, in the same order: a loop reads few arrays at a time."""
+    dtype = node.outputs[0].type.dtype
+    if len(node.inputs) <= _WIDE or dtype == "float16" or any(v.type.dtype != dtype for v in node.inputs):
+        return None
+    total, *rest = node.inputs
+    for at in range(0, len(rest), _WIDE - 1):
+        total = node.op(total, *rest[at:at + _WIDE - 1])
+    return total
+
+
 # -- powers ----------------------------------------------------------------------------------------------------------
 
 
@@ -336,8 +350,10 @@ def scalar_operand(node: Apply, facts: Facts) -> Any:
         if len(node.inputs) == 1 or _is_single(operand):
             continue
         small = _unexpanded(operand)
+        if small is None:
+            continue
         rest = [v for k, v in enumerate(node.inputs) if k != at]
-        if small is not None and facts.covered(node.outputs[0], [small, *rest]):
+        if facts.covered(node.outputs[0], [small, *rest]):
             return node.op(*node.inputs[:at], small, *node.inputs[at + 1:])
     return None
 

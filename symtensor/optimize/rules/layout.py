@@ -220,8 +220,10 @@ def scaled_scatter(node: Apply, facts: Facts) -> Any:
     """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y)."""
     for k, variable in enumerate(node.inputs):
         inner, out = _scatter(variable, facts), node.outputs[0]
+        if inner is None:
+            continue
         others = [uniform_value(v) for v in (*node.inputs[:k], *node.inputs[k + 1:])]
-        if inner is None or any(v is None or not np.isfinite(v) for v in others):
+        if any(v is None or not np.isfinite(v) for v in others):
             continue
         if variable.type.dtype != out.type.dtype or not facts.same_shape(variable, out):
             continue
@@ -238,9 +240,11 @@ def add_scatter(node: Apply, facts: Facts) -> Any:
     out = node.outputs[0]
     for k in range(len(node.inputs) - 1, 0 if node.op is sub else -1, -1):
         inner = _scatter(node.inputs[k], facts)
+        if inner is None:
+            continue
         rest = [*node.inputs[:k], *node.inputs[k + 1:]]
         base = rest[0] if len(rest) == 1 else node.op(*rest)
-        if inner is None or {base.type.dtype, node.inputs[k].type.dtype} != {out.type.dtype}:
+        if {base.type.dtype, node.inputs[k].type.dtype} != {out.type.dtype}:
             continue
         if facts.same_shape(base, out) and facts.same_shape(node.inputs[k], out):
             y = inner.inputs[1]
