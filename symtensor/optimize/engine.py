@@ -18,9 +18,10 @@ from symtensor.graph.trace import describe_origin, made_at
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
+from symtensor.ops.convert import BeyondMemory
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.infer import ShapeInference
-from symtensor.optimize.pattern import Rule
+from symtensor.optimize.pattern import Rule, makers
 
 __all__ = ["Facts", "Firing", "RewriteError", "RuleIndex", "Rewriter"]
 
@@ -227,9 +228,16 @@ class Rewriter:
 
     def _first(self, node: Apply, rules: Sequence[Rule]) -> tuple[Variable, ...] | None:
         """What the first rule that applies makes of the node."""
+        met: set[Any] | None = None
         for rule in rules:
+            if rule.needs:
+                met = makers(node) if met is None else met
+                if not rule.needs <= met:
+                    continue
             try:
                 result = rule.apply(node, self.facts)
+            except BeyondMemory:
+                continue  # no call can have such an array: its error will say so
             except (TypeError, ValueError, IndexError) as error:
                 self._report(f"rule {rule.name} ({rule.place}) fails at {node}: {error}")
                 continue

@@ -28,7 +28,7 @@ from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elementwise import cast
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 
-__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "pattern", "rewrite", "rules", "uniform_value"]
+__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "makers", "pattern", "rewrite", "rules", "uniform_value"]
 
 Bindings = dict[str, Variable]
 Interning = Callable[[Variable], Variable]
@@ -44,48 +44,20 @@ class Pattern:
             raise TypeError(f"patterns are spelled with elementwise ops without keywords; {op} is for @rewrite")
         return Node(op, tuple(_as_pattern(value) for value in inputs))
 
-    def __add__(self, other: Any) -> Pattern:
-        return _op("add", self, other)
-
-    def __radd__(self, other: Any) -> Pattern:
-        return _op("add", other, self)
-
-    def __sub__(self, other: Any) -> Pattern:
-        return _op("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Pattern:
-        return _op("sub", other, self)
-
-    def __mul__(self, other: Any) -> Pattern:
-        return _op("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Pattern:
-        return _op("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Pattern:
-        return _op("true_div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Pattern:
-        return _op("true_div", other, self)
-
-    def __pow__(self, other: Any) -> Pattern:
-        return _op("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Pattern:
-        return _op("pow", other, self)
-
-    def __neg__(self) -> Pattern:
-        return _op("neg", self)
-
-    def __abs__(self) -> Pattern:
-        return _op("abs_", self)
-
-    def __invert__(self) -> Pattern:
-        return _op("invert", self)
-
 
 def _op(name: str, *args: Any) -> Pattern:
     return Node(ELEMENTWISE[name], tuple(_as_pattern(arg) for arg in args))
+
+
+def _binary(name: str) -> tuple[Callable[..., Pattern], Callable[..., Pattern]]:
+    return lambda self, other: _op(name, self, other), lambda self, other: _op(name, other, self)
+
+
+for _python, _name in (("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "true_div"), ("pow", "pow")):
+    for _prefix, _function in zip(("", "r"), _binary(_name), strict=True):
+        setattr(Pattern, f"__{_prefix}{_python}__", _function)
+for _python, _name in (("neg", "neg"), ("abs", "abs_"), ("invert", "invert")):
+    setattr(Pattern, f"__{_python}__", lambda self, name=_name: _op(name, self))
 
 
 def _as_pattern(value: Any) -> Pattern:
@@ -168,6 +140,23 @@ def uniform_value(variable: Variable) -> Any:
             value = first
     _uniform[variable] = value
     return value
+
+
+CONSTANT = "a constant of one value"
+
+
+def makers(node: Apply) -> set[Any]:
+    """What makes the operands, behind dimshuffles and allocs: ops, and CONSTANT."""
+    found: set[Any] = set()
+    for variable in node.inputs:
+        while (owner := variable.owner) is not None:
+            found.add(owner.op)
+            if type(owner.op).__name__ not in ("DimShuffle", "Alloc"):
+                break
+            variable = owner.inputs[0]
+        if isinstance(variable, Constant):
+            found.add(CONSTANT)
+    return found
 
 
 def _equals(value: Any, number: Any) -> bool:
@@ -305,6 +294,7 @@ class Rule:
     assumes: frozenset[str] = frozenset()
     local: Callable[[Apply, Any], Any] | None = None
     whole: bool = False
+    needs: frozenset[Any] = frozenset()  # what must make some operand for a pattern to match: ops, and CONSTANT
 
     def __str__(self) -> str:
         return self.name
@@ -334,7 +324,14 @@ class Rule:
 TABLES: dict[str, list[Rule]] = {}
 """The rules of each step, in the order in which they are tried."""
 
-ASSUMPTIONS = ("finite", "nonzero", "positive", "real")
+ASSUMPTIONS = ("finite", "nonzero", "positive", "real", "asserted")
+
+
+def _checked(assumes: Iterable[str]) -> frozenset[str]:
+    unknown = set(assumes) - set(ASSUMPTIONS)
+    if unknown:
+        raise ValueError(f"rules: {sorted(unknown)} are not among the assumptions {ASSUMPTIONS}")
+    return frozenset(assumes)
 
 
 def _place(depth: int) -> str:
@@ -348,26 +345,26 @@ def rules(step: str, *pairs: tuple[Any, Any], assumes: Iterable[str] = (), when:
 
     Parameters
     ----------
-    assumes : what the rules take for granted ("finite", "nonzero", "positive", "real"); they are off unless the
-        assumption is included.
+    assumes : what the rules take for granted ("finite", "nonzero", "positive", "real"; "asserted": what is asserted
+        holds); they are off unless the assumption is included.
     when : a predicate on the bindings, called with one keyword for each pattern variable.
     name : the name rules are excluded and reported by; the text of the rule otherwise.
     """
-    unknown = set(assumes) - set(ASSUMPTIONS)
-    if unknown:
-        raise ValueError(f"rules: {sorted(unknown)} are not among the assumptions {ASSUMPTIONS}")
     made = []
     for lhs, rhs in pairs:
         if not isinstance(lhs, Node):
             raise TypeError(f"rules: the left side {lhs!r} is no op applied to patterns")
         right = _as_pattern(rhs)
-        made.append(Rule(step, name or f"{lhs} -> {right}", (lhs.op,), _place(1), lhs, right, when, frozenset(assumes)))
+        needs = frozenset(arg.op if isinstance(arg, Node) else CONSTANT for arg in lhs.args
+                          if not isinstance(arg, Slot) or arg.constant)
+        made.append(Rule(step, name or f"{lhs} -> {right}", (lhs.op,), _place(1), lhs, right, when,
+                         _checked(assumes), needs=needs))
     TABLES.setdefault(step, []).extend(made)
     return made
 
 
-def rewrite(step: str, *heads: Op | type[Op], name: str | None = None,
-            whole: bool = False) -> Callable[[Callable[[Apply, Any], Any]], Callable[[Apply, Any], Any]]:
+def rewrite(step: str, *heads: Op | type[Op], name: str | None = None, whole: bool = False,
+            assumes: Iterable[str] = ()) -> Callable[[Callable[[Apply, Any], Any]], Callable[[Apply, Any], Any]]:
     """Decorator: add a rule that is a function ``local(node, facts)`` of at most ten lines to the table of ``step``.
 
     It returns the replacement of the node's only output, a list for all outputs, or None. ``facts`` knows shapes and
@@ -376,7 +373,8 @@ def rewrite(step: str, *heads: Op | type[Op], name: str | None = None,
     place = _place(1)
 
     def add(local: Callable[[Apply, Any], Any]) -> Callable[[Apply, Any], Any]:
-        rule = Rule(step, name or local.__name__, heads or None, place, local=local, whole=whole)
+        rule = Rule(step, name or local.__name__, heads or None, place, local=local, whole=whole,
+                    assumes=_checked(assumes))
         TABLES.setdefault(step, []).append(rule)
         return local
 

@@ -6,15 +6,13 @@ to its rounding errors.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from symtensor.graph.types import is_float
 from symtensor.graph.variable import Apply, Variable
-from symtensor.ops.convert import constant
-from symtensor.ops.elementwise import add, ge, inv, mul, neg, sqr, sub, switch, true_div
+from symtensor.ops.elementwise import add, inv, mul, neg, sqr, sub, true_div
 from symtensor.ops.elementwise_extra import log1mexp
-from symtensor.ops.elementwise_math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, sqrt, tanh
+from symtensor.ops.elementwise_math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, tanh
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import pattern, rewrite, rules
 
@@ -34,7 +32,6 @@ rules("stabilize", (log(1 + x), log1p(x)), (log(1 - x), log1p(-x)), when=real)
 rules("stabilize", (exp(x) - 1, expm1(x)), (exp(x) + -1, expm1(x)), (1 - exp(x), -expm1(x)), when=real)
 rules("stabilize", (log(1 - exp(x)), log1mexp(x)), (log1p(-exp(x)), log1mexp(x)), (log(-expm1(x)), log1mexp(x)),
       when=real)
-rules("stabilize", (log(exp(x)), x), (log1p(expm1(x)), x), when=real)
 
 # -- the logistic family ---------------------------------------------------------------------------------------------
 
@@ -94,22 +91,7 @@ def _spread(value: Variable, factors: list[Variable], depth: int) -> Variable | 
     return node.op(*terms) if all(term is not None for term in terms) else None
 
 
-# -- roots -----------------------------------------------------------------------------------------------------------
-
-rules("stabilize", (sqrt(sqr(x)), abs(x)), when=real)
-
-
-@rewrite("stabilize", exp)
-def exp_of_log(node: Apply, facts: Facts) -> Any:
-    """exp(log(x)) is x, exp(log1p(x)) is 1 + x, exp(softplus(x)) is 1 + exp(x); nan where the logarithm is."""
-    inner = node.inputs[0].owner
-    if inner is None or not is_float(node.outputs[0].type.dtype) or inner.op not in (log, log1p, softplus):
-        return None
-    value = inner.inputs[0]
-    if inner.op is softplus:
-        return add(1, exp(value))
-    nan = constant(math.nan, dtype=node.outputs[0].type.dtype)
-    return switch(ge(value, 0), value, nan) if inner.op is log else switch(ge(value, -1), add(1, value), nan)
+# -- sums of exponentials --------------------------------------------------------------------------------------------
 
 
 @rewrite("stabilize", log)
