@@ -28,7 +28,8 @@ from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elementwise import cast
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 
-__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "makers", "pattern", "rewrite", "rules", "uniform_value"]
+__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "makers", "pattern", "rewrite", "rules",
+           "uniform_value"]
 
 Bindings = dict[str, Variable]
 Interning = Callable[[Variable], Variable]

@@ -18,7 +18,6 @@ from symtensor.ops.index_key import FULL
 from symtensor.ops.index_mask import Nonzero
 from symtensor.ops.index_set import AdvancedIncSubtensor, AdvancedIncSubtensor1, IncSubtensor
 from symtensor.ops.join import Join
-from symtensor.ops.repeat import Repeat
 from symtensor.ops.shape import MakeVector
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import rewrite, uniform_value
@@ -310,9 +309,3 @@ def join_of_join(node: Apply, facts: Facts) -> Any:
         inner = v.owner if v.owner is not None and v.owner.op == node.op and facts.clients(v) == 1 else None
         parts += [v] if inner is None else [cast(part, v.type.dtype) for part in inner.inputs]
     return node.op(*parts) if len(parts) > len(node.inputs) else None
-
-
-@rewrite("canonicalize", Repeat)
-def repeat_once(node: Apply, facts: Facts) -> Any:
-    value = uniform_value(node.inputs[1])
-    return node.inputs[0] if value is not None and value == 1 and node.inputs[1].type.shape == (1,) else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from symtensor.graph.variable import Apply
+from symtensor.graph.variable import Apply, Constant
 from symtensor.ops import dim_math as d
 from symtensor.ops.create import Alloc, alloc
 from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
+from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.identity import CheckAndRaise, ViewOp
 from symtensor.ops.reshape import Reshape
 from symtensor.ops.shape import SpecifyShape, Unbroadcast
@@ -57,6 +58,20 @@ def dimshuffle_of_alloc(node: Apply, facts: Facts) -> Any:
         order = op.order  # type: ignore[attr-defined]
         value = dimshuffle(value, ["x" if axis == "x" or axis < missing else axis - missing for axis in order])
     return alloc(value, *facts.shape(node.outputs[0])) if node.outputs[0].type.ndim else value
+
+
+@rewrite("canonicalize", DimShuffle, whole=True)
+def dimshuffle_of_elementwise(node: Apply, facts: Facts) -> Any:
+    """Where all operands are dimshuffled already, or constants, they are dimshuffled once."""
+    inner, op = node.inputs[0].owner, node.op
+    if inner is None or not isinstance(inner.op, Elemwise) or facts.clients(node.inputs[0]) != 1:
+        return None
+    plain = (Constant, DimShuffle)
+    if not all(isinstance(v, plain) or isinstance(getattr(v.owner, "op", None), plain) for v in inner.inputs):
+        return None
+    if any(v.type.shape[axis] != 1 for v in inner.inputs for axis in op.dropped):  # type: ignore[attr-defined]
+        return None
+    return inner.op(*(dimshuffle(v, op.order) for v in inner.inputs))  # type: ignore[attr-defined]
 
 
 # -- reshape ---------------------------------------------------------------------------------------------------------

@@ -57,11 +57,12 @@ def reduce_dimshuffle(node: Apply, facts: Facts) -> Any:
     if inner is None or not isinstance(inner.op, DimShuffle) or inner.op.dropped or not op.axes(source.type.ndim):
         return None
     order, axes = inner.op.order, op.axes(source.type.ndim)
-    if any(order[axis] == "x" for axis in axes):
+    moved = sorted(order[axis] for axis in axes if order[axis] != "x")
+    if not moved:
         return None  # reduce_ones takes these away
     left = [order[axis] for axis in range(source.type.ndim) if axis not in axes]
     kept = sorted(axis for axis in left if axis != "x")
-    value = over(op, sorted(order[axis] for axis in axes), inner.inputs[0].type.ndim)(inner.inputs[0])
+    value = over(op, moved, inner.inputs[0].type.ndim)(inner.inputs[0])
     return dimshuffle(value, [axis if axis == "x" else kept.index(axis) for axis in left])
 
 
@@ -205,7 +206,7 @@ def sum_of_dot(node: Apply, facts: Facts) -> Any:
     return inner.op(a, b)
 
 
-@rewrite("stabilize", Reduction, name="log_of_prod", assumes={"positive"})
+@rewrite("stabilize", Reduction, assumes={"positive"})
 def prod_of_exp(node: Apply, facts: Facts) -> Any:
     """prod(exp(x)) is exp(sum(x))."""
     inner, op = node.inputs[0].owner, typed(node)

@@ -76,8 +76,9 @@ rules("canonicalize", (logical_and(x, y), and_(x, y)), (logical_or(x, y), or_(x,
 rules("canonicalize", (mod(x, 1), 0), (mod(x, x), 0), (int_div(0, x), 0), name="remainder", when=whole)
 rules("canonicalize", (isnan(x), False), (isinf(x), False), (isfinite(x), True), name="class_of_integer",
       when=lambda x: is_integer(x.type.dtype))
-rules("canonicalize", (isnan(-x), isnan(x)), (isnan(abs(x)), isnan(x)), (isinf(-x), isinf(x)), (isinf(abs(x)), isinf(x)),
-      (isfinite(-x), isfinite(x)), (isfinite(abs(x)), isfinite(x)), name="class_of_sign", when=real)
+rules("canonicalize", (isnan(-x), isnan(x)), (isnan(abs(x)), isnan(x)), (isinf(-x), isinf(x)),
+      (isinf(abs(x)), isinf(x)), (isfinite(-x), isfinite(x)), (isfinite(abs(x)), isfinite(x)),
+      name="class_of_sign", when=real)
 
 # -- extrema and signs -----------------------------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ rules("canonicalize", (switch(x, switch(y, z, w), w), switch(and_(x, y), z, w)),
       (switch(x, w, switch(y, w, z)), switch(or_(x, y), w, z)), name="switch_in_switch",
       when=lambda x, y, **_: logic(x, y))
 rules("canonicalize", (switch(x, y, 0) + switch(x, 0, z), switch(x, y, z)), name="complementary_switches",
-      when=lambda y, z, **_: y.type.dtype == z.type.dtype != "bool")
+      when=lambda y, z, **_: "bool" not in (y.type.dtype, z.type.dtype))
 rules("canonicalize", (switch(x, y, 0) * z, switch(x, y * z, 0)), (switch(x, 0, y) * z, switch(x, 0, y * z)),
       (switch(x, y, 0) / z, switch(x, y / z, 0)), (switch(x, 0, y) / z, switch(x, 0, y / z)),
       name="switch_sink", assumes={"finite", "nonzero"}, when=lambda y, z, **_: real(y) and real(z))
