@@ -16,23 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
-
-import numpy as np
 
 from symtensor.graph.op import Op
-from symtensor.graph.types import is_continuous
-from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.types import is_complex, is_continuous
+from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import constant
-from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elementwise import cast
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
+from symtensor.optimize.operands import CONSTANT, Interning, flattened, operands, opposite, uniform_value
 
-__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "makers", "pattern", "rewrite", "rules",
+__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "pattern", "rewrite", "rules",
            "uniform_value"]
 
 Bindings = dict[str, Variable]
-Interning = Callable[[Variable], Variable]
 
 
 class Pattern:
@@ -117,47 +113,7 @@ def constant_slot(name: str) -> Slot:
     return Slot(name, constant=True)
 
 
-# -- constants -------------------------------------------------------------------------------------------------------
-
-_uniform: WeakKeyDictionary[Constant, Any] = WeakKeyDictionary()
-_LARGE = 100_000
-
-
-def uniform_value(variable: Variable) -> Any:
-    """The one value all elements of ``variable`` have, as a NumPy scalar, where it is a constant (also dimshuffled,
-    or broadcast by alloc); else None."""
-    while not isinstance(variable, Constant):
-        node = variable.owner
-        if node is None or type(node.op).__name__ not in ("DimShuffle", "Alloc"):
-            return None
-        variable = node.inputs[0]
-    if variable in _uniform:
-        return _uniform[variable]
-    data = variable.data
-    value = None
-    if isinstance(data, np.ndarray) and 0 < data.size <= _LARGE:
-        first = data.reshape(-1)[0]
-        if data.size == 1 or bool((data == first).all()):
-            value = first
-    _uniform[variable] = value
-    return value
-
-
-CONSTANT = "a constant of one value"
-
-
-def makers(node: Apply) -> set[Any]:
-    """What makes the operands, behind dimshuffles and allocs: ops, and CONSTANT."""
-    found: set[Any] = set()
-    for variable in node.inputs:
-        while (owner := variable.owner) is not None:
-            found.add(owner.op)
-            if type(owner.op).__name__ not in ("DimShuffle", "Alloc"):
-                break
-            variable = owner.inputs[0]
-        if isinstance(variable, Constant):
-            found.add(CONSTANT)
-    return found
+# -- matching --------------------------------------------------------------------------------------------------------
 
 
 def _equals(value: Any, number: Any) -> bool:
@@ -166,24 +122,6 @@ def _equals(value: Any, number: Any) -> bool:
     if isinstance(number, float) and value.dtype.kind == "f":
         return bool(value == value.dtype.type(number))
     return bool(value == number)
-
-
-# -- matching --------------------------------------------------------------------------------------------------------
-
-
-def operands(variable: Variable, op: Elemwise, intern: Interning) -> tuple[Variable, ...] | None:
-    """The operands of ``op`` where ``variable`` is ``op`` applied to something, or a DimShuffle of that: then the
-    operands are dimshuffled instead."""
-    node = variable.owner
-    if node is None:
-        return None
-    if node.op is op:
-        return node.inputs
-    if isinstance(node.op, DimShuffle) and not node.op.dropped:
-        inner = node.inputs[0].owner
-        if inner is not None and inner.op is op:
-            return tuple(intern(node.op(v)) for v in inner.inputs)
-    return None
 
 
 def match(form: Pattern, variable: Variable, found: Bindings, intern: Interning) -> Iterator[Bindings]:
@@ -198,6 +136,11 @@ def match(form: Pattern, variable: Variable, found: Bindings, intern: Interning)
         if _equals(uniform_value(variable), form.value):
             yield found
     elif isinstance(form, Node):
+        bound = found.get(form.args[0].name) if isinstance(form.args[0], Slot) else None
+        if bound is not None and form.op is ELEMENTWISE["neg"]:
+            if opposite(variable, bound) or opposite(bound, variable):
+                yield found
+            return
         inputs = operands(variable, form.op, intern)
         if inputs is not None:
             for bindings, rest in match_operands(form, inputs, found, intern, partial=False):
@@ -264,7 +207,9 @@ def _match_some(args: Sequence[Pattern], inputs: tuple[Variable, ...], found: Bi
 def build(form: Pattern, found: Mapping[str, Variable], dtype: str) -> Variable:
     """The expression of ``form`` with its variables bound; fractions get ``dtype`` where that is a float dtype."""
     if isinstance(form, Slot):
-        return found[form.name]
+        value = found[form.name]
+        wide = form.constant and is_continuous(dtype) and not is_complex(value.type.dtype)
+        return cast(value, dtype) if wide else value
     if isinstance(form, Number):
         fraction = isinstance(form.value, float) and is_continuous(dtype)
         return constant(form.value, dtype=dtype if fraction else None)
@@ -308,9 +253,11 @@ class Rule:
             return None
         variadic = self.lhs.op.nin is None
         dtype = node.outputs[0].type.dtype
-        for found, rest in match_operands(self.lhs, node.inputs, {}, facts.intern, partial=variadic):
-            if self.when is None or self.when(**found):
-                return self._built(found, rest, dtype)
+        further = flattened(node) if variadic and self.step == "stabilize" else None
+        for inputs in (node.inputs, *([] if further is None else [further])):
+            for found, rest in match_operands(self.lhs, inputs, {}, facts.intern, partial=variadic):
+                if self.when is None or self.when(**found):
+                    return self._built(found, rest, dtype)
         return None
 
     def _built(self, found: Bindings, rest: Sequence[Variable], dtype: str) -> Any:

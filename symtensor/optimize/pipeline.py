@@ -23,8 +23,7 @@ Pass = Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]
 
 PIPELINE = (
     ("canonicalize", "rules"),  # one spelling for each meaning; constants, shapes
-    ("stabilize", "rules"),  # spellings that lose digits
-    ("canonicalize", "rules"),
+    ("stabilize", "rules"),  # spellings that lose digits, and the canonical rules again: each makes work for the other
     ("specialize", "rules"),  # cheaper ops
     ("expand", "rules"),  # composites become their spelling
     ("loops", "pass"),  # work that needs no loop leaves it
@@ -70,8 +69,10 @@ def select(level: str, including: Iterable[str], excluding: Iterable[str]) -> Se
         _check_names(included | excluded)
         steps = tuple(name for name, _ in PIPELINE
                       if (name in LEVELS[level] or name in included) and name not in excluded)
-        tables = {step: RuleIndex([rule for rule in table if _active(rule, included, excluded)])
-                  for step, table in TABLES.items()}
+        chosen = {step: [rule for rule in table if _active(rule, included, excluded)] for step, table in TABLES.items()}
+        if "canonicalize" in steps:
+            chosen["stabilize"] = chosen["stabilize"] + chosen["canonicalize"]
+        tables = {step: RuleIndex(table) for step, table in chosen.items()}
         found = _selections[key] = Selection(steps, tables)
     return found
 

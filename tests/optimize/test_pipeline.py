@@ -36,7 +36,7 @@ def show(*outputs, **options):
     (lambda: T.log(1 + V), "log1p(V)"),
     (lambda: T.exp(V) - 1, "expm1(V)"),
     (lambda: (T.exp(V) - T.exp(-V)) / (T.exp(V) + T.exp(-V)), "tanh(V)"),
-    (lambda: T.exp(V) * (W / (1 + T.exp(V))), "W * sigmoid(V)"),
+    (lambda: T.exp(V) * (W / (1 + T.exp(V))), "sigmoid(V) * W"),
     (lambda: grad(T.log(1 + T.exp(V)).sum(), V), "sigmoid(V)"),
     (lambda: grad(T.log1p(T.exp(-V)).sum(), V), "-sigmoid(-V)"),
     (lambda: grad(T.log(T.nnet.sigmoid(V)).sum(), V), "sigmoid(-V)"),
@@ -104,8 +104,8 @@ GOLDEN_STEP = [
 
 
 def test_levels():
-    spelled = T.log(T.exp(V) + 1) + V / 4
-    assert show(spelled, level="fast_compile") == "softplus(V) + (V / 4)"
+    spelled = T.log(T.exp(V) + 1) + 2.0**V
+    assert show(spelled, level="fast_compile") == "softplus(V) + (2.0 ** V)"
     assert "exp(V)" in show(spelled, level="none")
     with pytest.raises(ValueError, match="fast_run, fast_compile, none"):
         optimize(FunctionGraph.build([V], [V]), level="fastest")
@@ -115,9 +115,9 @@ def test_excluding_and_including():
     assert show(V * W / W, including=["finite", "nonzero"]) == "V"
     assert show(V * W / W) == "(V * W) / W"
     assert show(V / 4, excluding=["div_by_power_of_two"]) == "V / 4"
-    assert show(V / 4, excluding=["specialize"]) == "V / 4"
+    assert show(2.0**V, excluding=["specialize"]) == "2.0 ** V"
     assert show(T.log(1 + V), excluding=["log(1 + x) -> log1p(x)"]) == "log(1 + V)"
-    assert show(V / 4, level="fast_compile", including=["specialize"]) == "V * 0.25"
+    assert show(2.0**V, level="fast_compile", including=["specialize"]) == "exp2(V)"
     assert show(V * 1, excluding=["inplace", "fusion"]) == "V"
     with config.change_flags(optimizer_excluding="mul_one:stabilize"):
         assert show(T.log(1 + V) * 1) == "log(1 + V) * 1"

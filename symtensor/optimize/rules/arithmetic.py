@@ -226,7 +226,7 @@ def _with_merged(node: Apply, a: Variable, b: Variable, rest: list[Variable]) ->
     return node.op(*rest, constant(value))
 
 
-@rewrite("specialize", true_div)
+@rewrite("canonicalize", true_div)
 def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
     """x / c is x * (1 / c) where 1 / c is exact."""
     value = uniform_value(node.inputs[1])

@@ -112,8 +112,8 @@ def dot_of_alloc(node: Apply, facts: Facts) -> Any:
         if inner is None or not isinstance(inner.op, Alloc) or any(dim != 1 for dim in inner.inputs[0].type.shape):
             continue
         axis = 0 if at == 0 else other.type.ndim - 1  # of the other, summed over
-        if facts.shape(other)[axis] is not facts.shape(factor)[-1 if at == 0 else 0]:
-            continue  # they may not fit, which the product reports
+        if not facts.fits(node):
+            continue
         value = cast(dimshuffle(inner.inputs[0], []), other.type.dtype)
         total = Reduction("sum", (axis,), other.type.dtype, None)(mul(other, value))
         if at == 1 and other.type.ndim == 2 and node.outputs[0].type.ndim == 2:
@@ -141,6 +141,7 @@ def vector_first(node: Apply, facts: Facts) -> Any:
         if vector.type.ndim != 1 or inner is None or not isinstance(inner.op, Dot) or facts.clients(factor) != 1:
             continue
         a, b = inner.inputs
-        if a.type.ndim == b.type.ndim == 2 and a.type.dtype == b.type.dtype == vector.type.dtype:
+        same = a.type.ndim == b.type.ndim == 2 and a.type.dtype == b.type.dtype == vector.type.dtype
+        if same and facts.fits(node) and facts.fits(inner):
             return node.op(a, node.op(b, vector)) if at == 0 else node.op(node.op(vector, a), b)
     return None

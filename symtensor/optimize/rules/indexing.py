@@ -18,6 +18,7 @@ from symtensor.ops.index_key import FULL
 from symtensor.ops.index_mask import Nonzero
 from symtensor.ops.index_set import AdvancedIncSubtensor, AdvancedIncSubtensor1, IncSubtensor
 from symtensor.ops.join import Join
+from symtensor.ops.reduction import put_back
 from symtensor.ops.shape import MakeVector
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import rewrite, uniform_value
@@ -57,16 +58,22 @@ def item_of_made_vector(node: Apply, facts: Facts) -> Any:
     return inner.op(*kept) if kept else None
 
 
-@rewrite("canonicalize", Subtensor)
-def index_of_one(node: Apply, facts: Facts) -> Any:
-    """The only element along a dimension of 1 is taken by dropping the dimension."""
-    x, op = node.inputs[0], typed(node)
+def _dropped(op: Any, x: Variable, index: list[Variable]) -> list[int]:
+    """The dimensions of 1 whose only element is taken, where nothing else is; else none."""
     taken = []
-    for axis, (slot, parts) in enumerate(zip(op.idx_list, op.split(node.inputs[1:]), strict=True)):
+    for axis, (slot, parts) in enumerate(zip(op.idx_list, op.split(index), strict=True)):
         if slot == "i" and x.type.shape[axis] == 1 and static_value(parts[0]) in (0, -1):
             taken.append(axis)
         elif slot != FULL:
-            return None
+            return []
+    return taken
+
+
+@rewrite("canonicalize", Subtensor)
+def index_of_one(node: Apply, facts: Facts) -> Any:
+    """The only element along a dimension of 1 is taken by dropping the dimension."""
+    x, *index = node.inputs
+    taken = _dropped(node.op, x, index)
     return dimshuffle(x, [axis for axis in range(x.type.ndim) if axis not in taken]) if taken else None
 
 
@@ -121,7 +128,7 @@ def index_of_elementwise(node: Apply, facts: Facts) -> Any:
 def index_of_dot(node: Apply, facts: Facts) -> Any:
     """Rows and columns of a product are products with rows and columns."""
     inner, op = node.inputs[0].owner, typed(node)
-    if inner is None or not isinstance(inner.op, Dot) or facts.clients(node.inputs[0]) != 1:
+    if inner is None or not isinstance(inner.op, Dot) or facts.clients(node.inputs[0]) != 1 or not facts.fits(inner):
         return None
     a, b = inner.inputs
     first = op.split(node.inputs[1:])[:1] if a.type.ndim == 2 else []
@@ -151,6 +158,10 @@ def useless_write(node: Apply, facts: Facts) -> Any:
     """x with all of it set or increased, or with a part of it increased by 0, or set to what it is filled with."""
     x, y, *index = node.inputs
     op = typed(node)
+    taken = _dropped(op, x, index) if type(op) is IncSubtensor else []
+    if taken:
+        y, index = put_back(y, x.type.ndim, taken), []
+        return alloc(y, *facts.shape(x)) if op.set_instead_of_inc else add(x, y)
     if type(op) is not IncSubtensor or not slices(op):
         return None
     known, new = uniform_value(x), uniform_value(y)

@@ -198,7 +198,8 @@ def sum_of_dot(node: Apply, facts: Facts) -> Any:
     if op.name != "sum" or inner is None or not isinstance(inner.op, Dot) or facts.clients(source) != 1:
         return None
     a, b = inner.inputs
-    if not a.type.ndim == b.type.ndim == 2 or not {a.type.dtype, b.type.dtype, dtype} <= {"float32", "float64"}:
+    same = a.type.ndim == b.type.ndim == 2 and {a.type.dtype, b.type.dtype, dtype} <= {"float32", "float64"}
+    if not same or not facts.fits(inner):
         return None
     for axis in op.axes(2):
         total = over(op, (axis,))(a if axis == 0 else b)
