@@ -76,7 +76,9 @@ _PRODUCTS: dict[Elemwise, Callable[[int], Any]] = {
 def _sides(variable: Variable, dtype: str, ops: dict[Elemwise, Any], depth: int = 12) -> list[list[Variable]]:
     """The terms added and subtracted, or the factors above and below the line."""
     node = variable.owner
-    if node is None or node.op not in ops or variable.type.dtype != dtype or depth == 0:
+    if node is None or not isinstance(node.op, Elemwise) or node.op not in ops:
+        return [[variable], []]
+    if variable.type.dtype != dtype or depth == 0:
         return [[variable], []]
     sides: list[list[Variable]] = [[], []]
     for signs in ops[node.op](len(node.inputs)):

@@ -37,7 +37,7 @@ from symtensor.ops.elementwise_math import (
     tan,
     tanh,
 )
-from symtensor.ops.elementwise_special import erf
+from symtensor.ops.elementwise_special import bell, erf
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import pattern, rewrite, rules
 
@@ -56,7 +56,7 @@ def not_complex(x: Variable, **_: Variable) -> bool:
 
 for _odd in (sin, tan, arcsin, arctan, sinh, arcsinh, tanh, arctanh, erf, cbrt):
     rules("canonicalize", (_odd(-x), -_odd(x)), name="odd_of_neg", when=floating)
-for _even in (cos, cosh, sinc):
+for _even in (cos, cosh, sinc, bell):
     rules("canonicalize", (_even(-x), _even(x)), (_even(abs(x)), _even(x)), name="even_of_neg", when=floating)
 
 # -- complex numbers -------------------------------------------------------------------------------------------------

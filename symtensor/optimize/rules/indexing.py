@@ -29,7 +29,7 @@ def typed(node: Apply) -> Any:
     return node.op
 
 
-def slices(op: Subtensor) -> bool:
+def slices(op: Any) -> bool:
     """Whether there are slices alone, which are never out of range."""
     return all(isinstance(slot, tuple) for slot in op.idx_list)
 
@@ -49,8 +49,9 @@ def item_of_made_vector(node: Apply, facts: Facts) -> Any:
     inner, op = node.inputs[0].owner, typed(node)
     if inner is None or not isinstance(inner.op, MakeVector):
         return None
-    parts = [None if part is None else static_value(part) for part in op.split(node.inputs[1:])[0]]
-    if parts.count(None) > op.split(node.inputs[1:])[0].count(None):
+    given = op.split(node.inputs[1:])[0]
+    parts: list[Any] = [None if part is None else static_value(part) for part in given]
+    if parts.count(None) > given.count(None):
         return None
     if op.idx_list == ("i",):
         return inner.inputs[parts[0]] if -len(inner.inputs) <= parts[0] < len(inner.inputs) else None

@@ -96,7 +96,7 @@ def _sum_along(below: Variable, above: Variable, facts: Facts) -> Any:
     if len(axes) != 1 or not same or turned is None:
         return None
     left = [axis for axis in range(source.type.ndim) if axis not in axes]
-    order = range(source.type.ndim) if above is source else turned.op.order
+    order = range(source.type.ndim) if above is source else turned.op.order  # type: ignore[attr-defined]
     kept = [left.index(axis) if axis in left else "x" for axis in order]
     return total if facts.intern(dimshuffle(total.outputs[0], kept)) is below else None
 

@@ -176,7 +176,7 @@ def _taken_out(node: Apply, found: tuple[Any, Variable, list[Variable]]) -> Any:
 def sum_of_scaled(node: Apply, facts: Facts) -> Any:
     """sum(c x) is c sum(x), for numbers c that do not make it overflow before its time."""
     found = _outside(node, facts)
-    values = [None] if found is None else [uniform_value(v) for v in found[2]]
+    values: list[Any] = [None] if found is None else [uniform_value(v) for v in found[2]]
     if found is None or any(v is None or not np.isfinite(v) or v == 0 for v in values):
         return None
     return _taken_out(node, found) if all((abs(v) >= 1) == (found[0] is mul) or abs(v) == 1 for v in values) else None

@@ -196,9 +196,11 @@ rules("stabilize", (1 - cos(x), sqr(sin(x * 0.5)) * 2), (cos(x) - 1, sqr(sin(x *
 
 rules("stabilize", (1 - erf(x), erfc(x)), (1 + erf(x), erfc(-x)), (erf(x) - 1, -erfc(x)), (erf(x) + -1, -erfc(x)),
       (1 - erfc(x), erf(x)), (erfc(x) - 1, -erf(x)), (erfc(x) + -1, -erf(x)), name="one_minus_erf", when=real)
-rules("stabilize", (log(erfc(x) * c), log(erfc(x)) + log(c)), name="log_of_scaled_erfc", when=lambda x, c: real(x) and uniform_value(c) > 0)
+rules("stabilize", (log(erfc(x) * c), log(erfc(x)) + log(c)), name="log_of_scaled_erfc",
+      when=lambda x, c: real(x) and uniform_value(c) > 0)
 rules("stabilize", ((a / erfc(x)) * exp(-sqr(x)), a / erfcx(x)), ((a / erfc(x)) * bell(x), a / erfcx(x)),
-      (inv(erfc(x)) * bell(x), inv(erfcx(x))), ((a / (erfc(x) * c)) * bell(x), a / (erfcx(x) * c)), name="gradient_of_log_erfc", when=real)
+      (inv(erfc(x)) * bell(x), inv(erfcx(x))), ((a / (erfc(x) * c)) * bell(x), a / (erfcx(x) * c)),
+      name="gradient_of_log_erfc", when=real)
 
 
 @rewrite("stabilize", log)
@@ -361,8 +363,9 @@ def share_of_exponentials(node: Apply, facts: Facts) -> Any:
 
 
 def _leaves(variable: Variable) -> list[Variable]:
+    """The terms of a sum or difference."""
     node = variable.owner
-    return [variable] if node is None or node.op is not add else [v for part in node.inputs for v in _leaves(part)]
+    return [variable] if node is None or node.op not in (add, sub) else [v for x in node.inputs for v in _leaves(x)]
 
 
 @rewrite("stabilize", mul)
@@ -381,7 +384,8 @@ def gradient_of_log_of_sum_of_exp(node: Apply, facts: Facts) -> Any:
             continue
         total, e = owner(quotient.inputs[1]), exps[0]
         others = [v for v in rest if v is not e]
-        if isinstance(spread, SumTo) and total.op is add and e in total.inputs and owner(factor).inputs[1] is e:
+        if isinstance(spread, SumTo) and e in _leaves(quotient.inputs[1]) and (
+                facts.same_shape(owner(factor).inputs[1], e)):
             return mul(spread(mul(quotient.outputs[0], e), e), *others)
         kept = total.op if isinstance(total.op, DimShuffle) and not total.op.dropped and spread is None else None
         total = total if kept is None else owner(total.inputs[0])
