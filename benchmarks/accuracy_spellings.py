@@ -86,7 +86,8 @@ def families(mp: Any) -> list[Family]:
             "log(1 - exp(x))", "log1p(-exp(x))", "log(-expm1(x))", "log(-(exp(x) - 1))", "log(1 - 1 / exp(-x))",
             "log(-exp(x) + 1)", "log1p(exp(x) * -1)"), NEGATIVE),
         Family("expm1(x)", mp.expm1, mp.exp, (
-            "exp(x) - 1", "-1 + exp(x)", "-(1 - exp(x))", "exp(x) + (-1.0)", "exp(x) - f64(1)", "sub(exp(x), 1)"), REAL),
+            "exp(x) - 1", "-1 + exp(x)", "-(1 - exp(x))", "exp(x) + (-1.0)", "exp(x) - f64(1)",
+            "sub(exp(x), 1)"), REAL),
         Family("log1p(x)", mp.log1p, lambda x: 1 / (1 + x), (
             "log(1 + x)", "log(x + 1.0)", "log(1 - (-x))", "-log(1 / (1 + x))", "log(1 + x * 1)"), ((-1.0, 50.0),)),
         Family("log(exp(x) - 1)", lambda x: x + log1mexp(-x), lambda x: -1 / mp.expm1(-x), (
@@ -95,7 +96,8 @@ def families(mp: Any) -> list[Family]:
         Family("logaddexp(x, y)", lambda x, y: lse([x, y]), lambda x, y: parts([x, y]), (
             "log(exp(x) + exp(y))", "log(exp(y) + exp(x))", "-log(1 / (exp(x) + exp(y)))", "x + log(1 + exp(y - x))",
             "y + log1p(exp(x - y))"), WIDE * 2, apart=True),
-        Family("log(1 + exp(x) + exp(y))", lambda x, y: lse([x, y, mp.mpf(0)]), lambda x, y: parts([x, y, mp.mpf(0)])[:2], (
+        Family("log(1 + exp(x) + exp(y))", lambda x, y: lse([x, y, mp.mpf(0)]),
+               lambda x, y: parts([x, y, mp.mpf(0)])[:2], (
             "log(1 + exp(x) + exp(y))", "log(exp(x) + exp(y) + 1)", "log1p(exp(x) + exp(y))",
             "log(add(exp(y), 1, exp(x)))"), WIDE * 2, apart=True),
         Family("log(exp(x) - exp(y))", lambda x, y: x + log1mexp(y - x),
@@ -146,7 +148,8 @@ def families(mp: Any) -> list[Family]:
     ]
 
 
-def errors(family: Family, dtype: str, mp: Any, mode: Any = None, count: int = 60) -> Iterator[tuple[str, float, float]]:
+def errors(family: Family, dtype: str, mp: Any, mode: Any = None,
+           count: int = 60) -> Iterator[tuple[str, float, float]]:
     """Each spelling with the largest error of its value and of its gradient, in ULP."""
     entry = Entry(family.name, lambda: None, family.truth, family.spans, family.slopes, row=family.row)
     arrays = draw(entry, dtype, count)
@@ -163,16 +166,17 @@ def errors(family: Family, dtype: str, mp: Any, mode: Any = None, count: int = 6
         outputs += [made, *(g for cost in costs for g in symtensor.grad(cost, given))]
     function = symtensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
     results = iter(function(np.ones((), dtype), *arrays * len(family.spellings)))
-    scale = np.maximum(1, np.max(np.abs(np.nan_to_num(np.stack(arrays), posinf=0, neginf=0)), axis=0)) * np.finfo(dtype).eps
+    largest = np.max(np.abs(np.nan_to_num(np.stack(arrays), posinf=0, neginf=0)), axis=0)
+    scale = np.maximum(1, largest) * np.finfo(dtype).eps
 
     def worst(got: np.ndarray, want: Any) -> float:
         flat = [w for row in want for w in (row if isinstance(row, list) else [row])] if family.row else want
-        unit = (scale.max(axis=1) if family.row and got.ndim == 1 else scale).ravel() if family.apart else [0] * got.size
+        near = scale.max(axis=1) if family.row and got.ndim == 1 else scale
         found = 0.0
-        for value, exact, near in zip(got.ravel(), flat, unit):
+        for value, exact, unit in zip(got.ravel(), flat, near.ravel()):
             error = ulps(value, exact, dtype, mp)
             if family.apart and exact is not None and np.isfinite(value) and mp.isfinite(exact):
-                error = min(error, float(abs(mp.mpf(float(value)) - exact)) / near)
+                error = min(error, float(abs(mp.mpf(float(value)) - exact)) / unit)
             found = max(found, error)
         return found
 
@@ -181,11 +185,16 @@ def errors(family: Family, dtype: str, mp: Any, mode: Any = None, count: int = 6
         yield text, value, max((worst(next(results), want) for want in [*(slopes or ())] * 2), default=0.0)
 
 
-if __name__ == "__main__":
+def main(dtype: str = "float32", part: str = "") -> None:
+    """Print the errors of the families whose name has ``part``; those beyond the limits are marked."""
     import mpmath
 
     mpmath.mp.dps = 60
-    for one in families(mpmath):
-        if len(sys.argv) < 3 or sys.argv[2] in one.name:
-            for spelling, of_value, of_gradient in errors(one, sys.argv[1] if len(sys.argv) > 1 else "float32", mpmath):
-                print(f"{'   ' if max(of_value, of_gradient) <= 8 else '!!!'} {of_value:8.3g} {of_gradient:8.3g}  {spelling}   [{one.name}]")
+    for family in families(mpmath):
+        for text, value, slope in errors(family, dtype, mpmath) if part in family.name else ():
+            mark = "   " if value <= 4 and slope <= 8 else "!!!"
+            print(f"{mark} {value:8.3g} {slope:8.3g}  {text}   [{family.name}]")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,8 +12,11 @@ from symtensor import tensor as T
 from symtensor.autodiff.gradient import grad
 from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
+from symtensor.ops.identity import Assert
+from symtensor.optimize import theano_names
 from symtensor.optimize.explain import brief
-from symtensor.optimize.pipeline import optimize
+from symtensor.optimize.pattern import TABLES
+from symtensor.optimize.pipeline import PIPELINE, optimize
 from tests.optimize.graphs import assert_same, ops, variable
 
 V, W = variable("float64", 1, "V"), variable("float64", 1, "W")
@@ -154,3 +160,32 @@ def test_small_constants_are_folded_large_ones_are_not():
     assert graph.outputs[1].owner is None
 
 
+
+
+# -- Theano's names --------------------------------------------------------------------------------------------------
+
+DOCUMENTED = (Path(__file__).parents[1] / "data" / "theano_rewrites.txt").read_text().split()
+
+
+def test_every_rewrite_that_theano_documents_is_accounted_for():
+    assert [name for name in DOCUMENTED if not theano_names.known(name)] == []
+
+
+def test_what_theano_names_stand_for_are_rules():
+    import symtensor.optimize.rules  # noqa: F401
+
+    names = {rule.name for table in TABLES.values() for rule in table} | {name for name, _ in PIPELINE}
+    lost = [(name, pattern) for name in theano_names.COVERED for pattern in theano_names.rules_of(name)
+            if not any(fnmatchcase(rule, pattern) for rule in names)]
+    assert lost == []
+    assert not set(theano_names.COVERED) & set(theano_names.BY_CONSTRUCTION)
+
+
+def test_theano_names_are_excluded_and_included():
+    assert show(T.log(1 + V), excluding=["local_log1p"]) == "log(1 + V)"
+    assert show(V * 1, excluding=["local_elemwise_fusion", "scanOp_save_mem", "local_gpu_elemwise_0", "merge"]) == "V"
+    checked = Assert("no")(V, T.all(V > 0))
+    assert show(checked, including=["local_remove_all_assert"]) == "V"
+    assert show(checked) != "V"
+    with pytest.raises(ValueError, match="near names: local_log1p"):
+        show(V, excluding=["local_log1pp"])

@@ -266,8 +266,10 @@ def add_scatter(node: Apply, facts: Facts) -> Any:
     for k in range(len(node.inputs) - 1, 0 if node.op is sub else -1, -1):
         inner = _scatter(node.inputs[k], facts)
         rest = [*node.inputs[:k], *node.inputs[k + 1:]]
+        if inner is None or not rest:
+            continue
         base = rest[0] if len(rest) == 1 else node.op(*rest)
-        if inner is None or {base.type.dtype, node.inputs[k].type.dtype} != {out.type.dtype}:
+        if {base.type.dtype, node.inputs[k].type.dtype} != {out.type.dtype}:
             continue
         if facts.same_shape(base, out) and facts.same_shape(node.inputs[k], out):
             y = inner.inputs[1]
