@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.graph.types import is_continuous, is_float, is_integer
+from symtensor.graph.types import is_continuous, is_float, is_integer, upcast
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.convert import constant
 from symtensor.ops.elementwise import add, cast, inv, mul, neg, pow, second, sgn, sqr, sub, tensor_copy, true_div
@@ -32,6 +32,12 @@ def numeric(x: Variable, **_: Variable) -> bool:
     return bool(x.type.dtype != "bool")
 
 
+def never_wraps(x: Variable, y: Variable) -> bool:
+    """Whether -x in the dtype of x is -x in that of x + y: -(-128) is -128 in int8."""
+    dtype = x.type.dtype
+    return dtype != "bool" and (is_continuous(dtype) or dtype == upcast(dtype, y.type.dtype))
+
+
 def fraction(x: Variable, **_: Variable) -> bool:
     """Quotients of integers are floats."""
     return is_continuous(x.type.dtype)
@@ -48,9 +54,11 @@ rules("canonicalize", (x / -1, -x), name="div_minus_one", when=numeric)
 rules("canonicalize", (0 - x, -x), name="zero_minus", when=numeric)
 rules("canonicalize", (neg(-x), x), name="double_neg")
 rules("canonicalize", (-(x - y), y - x), name="neg_of_sub")
-rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=numeric)
-rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg", when=numeric)
-rules("canonicalize", ((-x) * y, -(x * y)), name="mul_neg", when=lambda x, y: uniform_value(y) is None)
+rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=lambda x, y: never_wraps(y, x))
+rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg",
+      when=lambda x, y: never_wraps(x, y) and never_wraps(y, x))
+rules("canonicalize", ((-x) * y, -(x * y)), name="mul_neg",
+      when=lambda x, y: uniform_value(y) is None and never_wraps(x, y))
 rules("canonicalize", ((-x) / y, -(x / y)), (x / (-y), -(x / y)), name="div_neg",
       when=lambda x, y: is_float(x.type.dtype) and uniform_value(x) is None and uniform_value(y) is None)
 rules("canonicalize", (abs(-x), abs(x)), (abs(abs(x)), abs(x)), (abs(sqr(x)), sqr(x)), name="abs_of",
@@ -130,7 +138,7 @@ def add_neg(node: Apply, facts: Facts) -> Any:
     if len(node.inputs) != 2:
         return None
     for index, variable in enumerate(node.inputs):
-        if variable.owner is not None and variable.owner.op is neg:
+        if variable.owner is not None and variable.owner.op is neg and never_wraps(variable, node.outputs[0]):
             return sub(node.inputs[1 - index], variable.owner.inputs[0])
     return None
 
