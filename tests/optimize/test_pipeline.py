@@ -189,3 +189,10 @@ def test_theano_names_are_excluded_and_included():
     assert show(checked) != "V"
     with pytest.raises(ValueError, match="near names: local_log1p"):
         show(V, excluding=["local_log1pp"])
+
+
+def test_the_table_of_theano_names_in_the_documents():
+    text = (Path(__file__).parents[2] / "docs" / "rules.md").read_text().split("## Theano's names")[1]
+    rows = dict(line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| local_"))
+    assert {name: rows.get(name) for name in theano_names.COVERED if name.startswith("local_")} == {
+        name: here for name, here in theano_names.COVERED.items() if name.startswith("local_")}

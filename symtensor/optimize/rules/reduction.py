@@ -156,11 +156,10 @@ def _outside(node: Apply, facts: Facts) -> tuple[Any, Variable, list[Variable]] 
     axes = op.axes(source.type.ndim)
     still = [v for v in inner.inputs if all(v.type.shape[axis] == 1 for axis in axes)]
     inside = [v for v in inner.inputs if v not in still]
-    if not still or len(inside) != 1 + (inner.op is mul) * (len(inside) - 1) or (
-            inner.op is true_div and inside != [inner.inputs[0]]):
+    if not still or not inside or (inner.op is true_div and inside != [inner.inputs[0]]):
         return None
     body = inner.op(*inside) if len(inside) > 1 else cast(inside[0], dtype)
-    if not inside or not facts.same_shape(body, source):  # something is spread along the axes
+    if not facts.same_shape(body, source):  # something is spread along the axes
         return None
     return inner.op, body, still
 
