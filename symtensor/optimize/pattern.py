@@ -262,7 +262,10 @@ class Rule:
 
     def _built(self, found: Bindings, rest: Sequence[Variable], dtype: str) -> Any:
         """The right side. Where it has another dtype its operands are converted first: ``-x`` of small or unsigned
-        integers is not what ``x * -1`` is in a larger dtype."""
+        integers is not what ``x * -1`` is in a larger dtype. So are integers beside floats: ``y * z`` may wrap where
+        ``(x / y) / z`` does not."""
+        if is_continuous(dtype) and isinstance(self.rhs, Node):
+            found = {name: cast(v, dtype) if v.type.dtype[0] in "iu" else v for name, v in found.items()}
         result = build(self.rhs, found, dtype)  # type: ignore[arg-type]
         if result.type.dtype != dtype and isinstance(self.rhs, Node) and dtype != "bool":
             result = build(self.rhs, {name: cast(value, dtype) for name, value in found.items()}, dtype)

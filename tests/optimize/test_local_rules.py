@@ -294,6 +294,19 @@ def test_values_come_first():
     assert refused("compare_with_itself", eq(V, V))
 
 
+def test_small_integers_beside_others():
+    """What a rule combines anew is combined in the dtype of the result."""
+    a, b, c = variable("int8", 1, "a"), variable("int8", 1, "b"), variable("int32", 1, "c")
+    given = {a: np.int8([100, -128]), b: np.int8([100, -128]), c: np.int32([7, 8]), W: np.array([0.5, 2.0])}
+    quotient = next(r for t in TABLES.values() for r in t if str(r.lhs) == "(x / y) / z")
+    for rules, output in [([r for r in LOCAL if r.name == "cancel_integers"], sub(add(a, b, c), c)),
+                          ([quotient], true_div(true_div(W, a), b))]:
+        graph, log = apply_rules(rules, list(given), [output])
+        assert log
+        for new, old in zip(evaluate(graph.outputs, given), evaluate([output], given)):
+            np.testing.assert_allclose(new, old, rtol=1e-15)
+
+
 def test_stable_losses_are_finite():
     """Far from the origin the spelled loss is inf or nan; the rules make it right."""
     x = np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 0.0]])

@@ -107,6 +107,7 @@ def _cancelled(node: Apply, ops: dict[Elemwise, Any]) -> Any:
     for part in common:
         above.remove(part)
         below.remove(part)
+    above, below = ([cast(part, dtype) for part in side] for side in (above, below))  # sums of int8 wrap early
     join, take, neutral = (add, sub, 0) if ops is _SUMS else (mul, true_div, 1)
     top, bottom = (join(*side) if len(side) > 1 else side[0] if side else None for side in (above, below))
     top = constant(neutral, dtype=dtype) if top is None else top

@@ -166,7 +166,8 @@ def useless_write(node: Apply, facts: Facts) -> Any:
     if type(op) is not IncSubtensor or not slices(op):
         return None
     known, new = uniform_value(x), uniform_value(y)
-    if new is not None and (new == 0 if not op.set_instead_of_inc else known is not None and known == new):
+    fits = all(dim == 1 for dim in y.type.shape)
+    if fits and new is not None and (new == 0 if not op.set_instead_of_inc else known is not None and known == new):
         return x
     whole = facts.same_shape(op.reader(op.idx_list)(x, *index), x) and not any(slot[2] for slot in op.idx_list)
     if not whole:
