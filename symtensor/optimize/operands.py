@@ -12,7 +12,7 @@ from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 
-__all__ = ["CONSTANT", "Interning", "flattened", "makers", "operands", "opposite", "uniform_value"]
+__all__ = ["CONSTANT", "flattened", "makers", "operands", "opposite", "uniform_value"]
 
 Interning = Callable[[Variable], Variable]
 
