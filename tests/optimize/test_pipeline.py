@@ -62,7 +62,7 @@ def show(*outputs, **options):
     (lambda: T.tile(A, (1, 1)), "A"),
     (lambda: T.repeat(A, 1, axis=0), "A"),
     (lambda: T.switch(V > 0, V, -V), "abs_(V)"),
-    (lambda: T.switch(T.neq(V > 0, 0), 1, 0) * 1 + T.switch(V > 0, 0, W), "switch(V > 0, 1, W)"),
+    (lambda: T.switch(T.neq(V > 0, 0), 1, 0) * 1 + T.switch(V > 0, 0, W), "switch(V > 0, 1.0, W)"),
     (lambda: T.dot(T.dot(A, B), V), "dot(A, dot(B, V))"),
     (lambda: T.dot(A, B).sum(axis=0), "dot(Sum{axis=[0]}(A), B)"),
     (lambda: T.dot(A, B)[1], "dot(Subtensor{int64}(A, 1), B)"),
