@@ -4,6 +4,7 @@
     demo         install, train the digit classifier, save pictures in out/
     test         install, check style and types, run all tests
     test-full    the same with the slow tests (more examples, every option)
+    rules        run a part of the tests with each rule of the optimizer off: --rules-each N (6), --rules-only NAMES
     fuzz         compare all modes on random programs: --seconds N (60), --seed S, --count N; scripts in out/fuzz/
     compilers    all tests with each of gcc, clang and zig (or those named)
     bench        measure beside NumPy, PyTensor, JAX and PyTorch (--peers installs them); writes docs/performance.md
@@ -34,8 +35,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         print(f"symtensor needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
-    tasks = {"demo": demo, "test": test, "test-full": test_full, "fuzz": fuzz, "compilers": compilers, "bench": bench,
-             "accuracy": accuracy, "shell": shell, "clean": clean}
+    tasks = {"demo": demo, "test": test, "test-full": test_full, "rules": rules, "fuzz": fuzz, "compilers": compilers,
+             "bench": bench, "accuracy": accuracy, "shell": shell, "clean": clean}
     if not arguments or arguments[0] not in tasks:
         print(__doc__)
         return 0 if arguments in ([], ["-h"], ["--help"], ["help"]) else 2
@@ -61,6 +62,17 @@ def test(rest: list[str], *, full: bool = False) -> int:  # noqa: PT028 - a task
 
 def test_full(rest: list[str]) -> int:
     return test(rest, full=True)
+
+
+def rules(rest: list[str]) -> int:
+    """Tests that compile; what is given in ``rest`` may name others."""
+    install("test", "draw")
+    parts = ["tests/book", "tests/compile", "tests/fuzz", "tests/link/test_emit.py", "tests/link/test_emit_updates.py",
+             "tests/optimize/test_random.py", "tests/ops/test_scan.py", "tests/ops/test_nnet.py",
+             "tests/ops/test_loop_paths.py", "tests/ops/test_branch.py", "tests/autodiff", "tests/sparse"]
+    named = [part for part in rest if part.startswith("tests")]
+    return run([str(PYTHON), "-m", "pytest", "-p", "tests.rules_off", "-n", str(usable_cores()), *rest,
+                *([] if named else parts)])
 
 
 def fuzz(rest: list[str]) -> int:

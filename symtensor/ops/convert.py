@@ -12,8 +12,8 @@ from symtensor.graph.op import converters
 from symtensor.graph.types import DTYPES, INTEGER_DTYPES, TensorType, as_ndarray, complete_dtype, reject_masked
 from symtensor.graph.variable import Apply, Constant, Variable
 
-__all__ = ["NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant", "int64_constant",
-           "static_value"]
+__all__ = ["BeyondMemory", "NotScalarConstantError", "as_index", "as_tensor_variable", "autocast", "constant",
+           "int64_constant", "static_value"]
 
 
 class NotScalarConstantError(Exception):
@@ -136,12 +136,16 @@ def _holds_variable(items: Any) -> bool:
 _int64: dict[int, Constant] = {}
 
 
+class BeyondMemory(ValueError):
+    """A size of 2**63 elements or more."""
+
+
 def int64_constant(value: int) -> Constant:
     """The int64 scalar constant that shapes are made of; small ones are made once."""
     found = _int64.get(value)
     if found is None:
         if not -2**63 <= value < 2**63:
-            raise ValueError(f"an array of {value} elements is beyond any memory: a size must be below 2**63")
+            raise BeyondMemory(f"an array of {value} elements is beyond any memory: a size must be below 2**63")
         found = constant(value, dtype="int64")
         if -8 <= value <= 1024:
             _int64[value] = found

@@ -142,13 +142,15 @@ class Simplifier:
 
     def build_sum(self, terms: dict[Variable, int], constant: int) -> Variable:
         """The normal form of a sum: terms in order, the constant, then negative terms subtracted."""
+        constant = _wrapped(constant)
+        terms = {atom: _wrapped(count) for atom, count in terms.items()}
         atoms = sorted((atom for atom, count in terms.items() if count), key=self.rank)
         if not atoms:
             return int64_constant(constant)
         if constant == 0 and len(atoms) == 1 and terms[atoms[0]] == 1:
             return atoms[0]
-        plus = [self._scaled(atom, terms[atom]) for atom in atoms if terms[atom] > 0]
-        minus = [self._scaled(atom, -terms[atom]) for atom in atoms if terms[atom] < 0]
+        plus = [self._scaled(atom, terms[atom]) for atom in atoms if terms[atom] > 0 or terms[atom] == -2**63]
+        minus = [self._scaled(atom, -terms[atom]) for atom in atoms if -2**63 < terms[atom] < 0]
         if constant:
             plus.append(int64_constant(constant))
         elif not plus:
@@ -181,6 +183,7 @@ class Simplifier:
 
     def build_product(self, factors: Sequence[Variable], count: int) -> Variable:
         """The normal form of a product."""
+        count = _wrapped(count)
         if count == 0 or not factors:
             return int64_constant(count)
         atoms = tuple(sorted(factors, key=self.rank))
@@ -240,6 +243,11 @@ class Simplifier:
         for atom, count in right.items():
             terms[atom] = terms.get(atom, 0) - count
         return {atom: count for atom, count in terms.items() if count}, c - d
+
+
+def _wrapped(value: int) -> int:
+    """The int64 that arithmetic without end is cut to."""
+    return (value + 2**63) % 2**64 - 2**63
 
 
 def _is_integer_scalar(variable: Variable) -> bool:

@@ -18,8 +18,10 @@ from symtensor.graph.trace import describe_origin, made_at
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
+from symtensor.ops.convert import BeyondMemory
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.infer import ShapeInference
+from symtensor.optimize.operands import makers
 from symtensor.optimize.pattern import Rule
 
 __all__ = ["Facts", "Firing", "RewriteError", "RuleIndex", "Rewriter"]
@@ -77,6 +79,12 @@ class Facts:
                 dims[axis].add(dim)
         return all(dim in met or self.inference.is_one(dim)
                    for dim, met in zip(self.shape(self.intern(variable)), dims, strict=True))
+
+    def fits(self, node: Apply) -> bool:
+        """Whether the operands of a matrix product are known, or may be taken, to fit: a rule that changes them would
+        else change the words of the error."""
+        a, b = node.inputs
+        return self.inference.require_equal(self.shape(a)[-1], self.shape(b)[0], a.type.ndim - 1, node)
 
     def beside(self, kind: type, variable: Variable, index: int) -> Variable | None:
         """Output ``index`` of the node of op class ``kind`` that reads ``variable`` first, if the graph has one."""
@@ -226,9 +234,16 @@ class Rewriter:
 
     def _first(self, node: Apply, rules: Sequence[Rule]) -> tuple[Variable, ...] | None:
         """What the first rule that applies makes of the node."""
+        met: set[Any] | None = None
         for rule in rules:
+            if rule.needs:
+                met = makers(node) if met is None else met
+                if not rule.needs <= met:
+                    continue
             try:
                 result = rule.apply(node, self.facts)
+            except BeyondMemory:
+                continue  # no call can have such an array: its error will say so
             except (TypeError, ValueError, IndexError) as error:
                 self._report(f"rule {rule.name} ({rule.place}) fails at {node}: {error}")
                 continue
@@ -246,7 +261,7 @@ class Rewriter:
                     self._changed = True
                     self._mark(new, node, chain)
                     if not (isinstance(new, Constant) and isinstance(node.op, DimShuffle)):  # padding is no news
-                        self.log.append(Firing(self.step, rule.name, rule.place, old, new))
+                        self.log.append(Firing(rule.step, rule.name, rule.place, old, new))
             return outputs
         self._settled.add(node)
         return None

@@ -16,22 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
-
-import numpy as np
 
 from symtensor.graph.op import Op
-from symtensor.graph.types import is_continuous
-from symtensor.graph.variable import Apply, Constant, Variable
+from symtensor.graph.types import is_complex, is_continuous
+from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.convert import constant
-from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elementwise import cast
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
+from symtensor.optimize.operands import CONSTANT, Interning, flattened, operands, opposite, uniform_value
 
-__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "pattern", "rewrite", "rules", "uniform_value"]
+__all__ = ["TABLES", "Node", "Pattern", "Rule", "Slot", "constant_slot", "pattern", "rewrite", "rules",
+           "uniform_value"]
 
 Bindings = dict[str, Variable]
-Interning = Callable[[Variable], Variable]
 
 
 class Pattern:
@@ -44,48 +41,20 @@ class Pattern:
             raise TypeError(f"patterns are spelled with elementwise ops without keywords; {op} is for @rewrite")
         return Node(op, tuple(_as_pattern(value) for value in inputs))
 
-    def __add__(self, other: Any) -> Pattern:
-        return _op("add", self, other)
-
-    def __radd__(self, other: Any) -> Pattern:
-        return _op("add", other, self)
-
-    def __sub__(self, other: Any) -> Pattern:
-        return _op("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Pattern:
-        return _op("sub", other, self)
-
-    def __mul__(self, other: Any) -> Pattern:
-        return _op("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Pattern:
-        return _op("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Pattern:
-        return _op("true_div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Pattern:
-        return _op("true_div", other, self)
-
-    def __pow__(self, other: Any) -> Pattern:
-        return _op("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Pattern:
-        return _op("pow", other, self)
-
-    def __neg__(self) -> Pattern:
-        return _op("neg", self)
-
-    def __abs__(self) -> Pattern:
-        return _op("abs_", self)
-
-    def __invert__(self) -> Pattern:
-        return _op("invert", self)
-
 
 def _op(name: str, *args: Any) -> Pattern:
     return Node(ELEMENTWISE[name], tuple(_as_pattern(arg) for arg in args))
+
+
+def _binary(name: str) -> tuple[Callable[..., Pattern], Callable[..., Pattern]]:
+    return lambda self, other: _op(name, self, other), lambda self, other: _op(name, other, self)
+
+
+for _python, _name in (("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "true_div"), ("pow", "pow")):
+    for _prefix, _function in zip(("", "r"), _binary(_name), strict=True):
+        setattr(Pattern, f"__{_prefix}{_python}__", _function)
+for _python, _name in (("neg", "neg"), ("abs", "abs_"), ("invert", "invert")):
+    setattr(Pattern, f"__{_python}__", lambda self, name=_name: _op(name, self))
 
 
 def _as_pattern(value: Any) -> Pattern:
@@ -144,30 +113,7 @@ def constant_slot(name: str) -> Slot:
     return Slot(name, constant=True)
 
 
-# -- constants -------------------------------------------------------------------------------------------------------
-
-_uniform: WeakKeyDictionary[Constant, Any] = WeakKeyDictionary()
-_LARGE = 100_000
-
-
-def uniform_value(variable: Variable) -> Any:
-    """The one value all elements of ``variable`` have, as a NumPy scalar, where it is a constant (also dimshuffled,
-    or broadcast by alloc); else None."""
-    while not isinstance(variable, Constant):
-        node = variable.owner
-        if node is None or type(node.op).__name__ not in ("DimShuffle", "Alloc"):
-            return None
-        variable = node.inputs[0]
-    if variable in _uniform:
-        return _uniform[variable]
-    data = variable.data
-    value = None
-    if isinstance(data, np.ndarray) and 0 < data.size <= _LARGE:
-        first = data.reshape(-1)[0]
-        if data.size == 1 or bool((data == first).all()):
-            value = first
-    _uniform[variable] = value
-    return value
+# -- matching --------------------------------------------------------------------------------------------------------
 
 
 def _equals(value: Any, number: Any) -> bool:
@@ -176,24 +122,6 @@ def _equals(value: Any, number: Any) -> bool:
     if isinstance(number, float) and value.dtype.kind == "f":
         return bool(value == value.dtype.type(number))
     return bool(value == number)
-
-
-# -- matching --------------------------------------------------------------------------------------------------------
-
-
-def operands(variable: Variable, op: Elemwise, intern: Interning) -> tuple[Variable, ...] | None:
-    """The operands of ``op`` where ``variable`` is ``op`` applied to something, or a DimShuffle of that: then the
-    operands are dimshuffled instead."""
-    node = variable.owner
-    if node is None:
-        return None
-    if node.op is op:
-        return node.inputs
-    if isinstance(node.op, DimShuffle) and not node.op.dropped:
-        inner = node.inputs[0].owner
-        if inner is not None and inner.op is op:
-            return tuple(intern(node.op(v)) for v in inner.inputs)
-    return None
 
 
 def match(form: Pattern, variable: Variable, found: Bindings, intern: Interning) -> Iterator[Bindings]:
@@ -208,6 +136,11 @@ def match(form: Pattern, variable: Variable, found: Bindings, intern: Interning)
         if _equals(uniform_value(variable), form.value):
             yield found
     elif isinstance(form, Node):
+        bound = found.get(form.args[0].name) if isinstance(form.args[0], Slot) else None
+        if bound is not None and form.op is ELEMENTWISE["neg"]:
+            if opposite(variable, bound) or opposite(bound, variable):
+                yield found
+            return
         inputs = operands(variable, form.op, intern)
         if inputs is not None:
             for bindings, rest in match_operands(form, inputs, found, intern, partial=False):
@@ -274,7 +207,9 @@ def _match_some(args: Sequence[Pattern], inputs: tuple[Variable, ...], found: Bi
 def build(form: Pattern, found: Mapping[str, Variable], dtype: str) -> Variable:
     """The expression of ``form`` with its variables bound; fractions get ``dtype`` where that is a float dtype."""
     if isinstance(form, Slot):
-        return found[form.name]
+        value = found[form.name]
+        wide = form.constant and is_continuous(dtype) and not is_complex(value.type.dtype)
+        return cast(value, dtype) if wide else value
     if isinstance(form, Number):
         fraction = isinstance(form.value, float) and is_continuous(dtype)
         return constant(form.value, dtype=dtype if fraction else None)
@@ -305,6 +240,7 @@ class Rule:
     assumes: frozenset[str] = frozenset()
     local: Callable[[Apply, Any], Any] | None = None
     whole: bool = False
+    needs: frozenset[Any] = frozenset()  # what must make some operand for a pattern to match: ops, and CONSTANT
 
     def __str__(self) -> str:
         return self.name
@@ -317,14 +253,19 @@ class Rule:
             return None
         variadic = self.lhs.op.nin is None
         dtype = node.outputs[0].type.dtype
-        for found, rest in match_operands(self.lhs, node.inputs, {}, facts.intern, partial=variadic):
-            if self.when is None or self.when(**found):
-                return self._built(found, rest, dtype)
+        further = flattened(node) if variadic and self.step == "stabilize" else None
+        for inputs in (node.inputs, *([] if further is None else [further])):
+            for found, rest in match_operands(self.lhs, inputs, {}, facts.intern, partial=variadic):
+                if self.when is None or self.when(**found):
+                    return self._built(found, rest, dtype)
         return None
 
     def _built(self, found: Bindings, rest: Sequence[Variable], dtype: str) -> Any:
         """The right side. Where it has another dtype its operands are converted first: ``-x`` of small or unsigned
-        integers is not what ``x * -1`` is in a larger dtype."""
+        integers is not what ``x * -1`` is in a larger dtype. So are integers beside floats: ``y * z`` may wrap where
+        ``(x / y) / z`` does not."""
+        if is_continuous(dtype) and isinstance(self.rhs, Node):
+            found = {name: cast(v, dtype) if v.type.dtype[0] in "iu" else v for name, v in found.items()}
         result = build(self.rhs, found, dtype)  # type: ignore[arg-type]
         if result.type.dtype != dtype and isinstance(self.rhs, Node) and dtype != "bool":
             result = build(self.rhs, {name: cast(value, dtype) for name, value in found.items()}, dtype)
@@ -334,7 +275,14 @@ class Rule:
 TABLES: dict[str, list[Rule]] = {}
 """The rules of each step, in the order in which they are tried."""
 
-ASSUMPTIONS = ("finite", "nonzero", "positive", "real")
+ASSUMPTIONS = ("finite", "nonzero", "positive", "real", "asserted")
+
+
+def _checked(assumes: Iterable[str]) -> frozenset[str]:
+    unknown = set(assumes) - set(ASSUMPTIONS)
+    if unknown:
+        raise ValueError(f"rules: {sorted(unknown)} are not among the assumptions {ASSUMPTIONS}")
+    return frozenset(assumes)
 
 
 def _place(depth: int) -> str:
@@ -348,26 +296,26 @@ def rules(step: str, *pairs: tuple[Any, Any], assumes: Iterable[str] = (), when:
 
     Parameters
     ----------
-    assumes : what the rules take for granted ("finite", "nonzero", "positive", "real"); they are off unless the
-        assumption is included.
+    assumes : what the rules take for granted ("finite", "nonzero", "positive", "real"; "asserted": what is asserted
+        holds); they are off unless the assumption is included.
     when : a predicate on the bindings, called with one keyword for each pattern variable.
     name : the name rules are excluded and reported by; the text of the rule otherwise.
     """
-    unknown = set(assumes) - set(ASSUMPTIONS)
-    if unknown:
-        raise ValueError(f"rules: {sorted(unknown)} are not among the assumptions {ASSUMPTIONS}")
     made = []
     for lhs, rhs in pairs:
         if not isinstance(lhs, Node):
             raise TypeError(f"rules: the left side {lhs!r} is no op applied to patterns")
         right = _as_pattern(rhs)
-        made.append(Rule(step, name or f"{lhs} -> {right}", (lhs.op,), _place(1), lhs, right, when, frozenset(assumes)))
+        needs = frozenset(arg.op if isinstance(arg, Node) else CONSTANT for arg in lhs.args
+                          if not isinstance(arg, Slot) or arg.constant)
+        made.append(Rule(step, name or f"{lhs} -> {right}", (lhs.op,), _place(1), lhs, right, when,
+                         _checked(assumes), needs=needs))
     TABLES.setdefault(step, []).extend(made)
     return made
 
 
-def rewrite(step: str, *heads: Op | type[Op], name: str | None = None,
-            whole: bool = False) -> Callable[[Callable[[Apply, Any], Any]], Callable[[Apply, Any], Any]]:
+def rewrite(step: str, *heads: Op | type[Op], name: str | None = None, whole: bool = False,
+            assumes: Iterable[str] = ()) -> Callable[[Callable[[Apply, Any], Any]], Callable[[Apply, Any], Any]]:
     """Decorator: add a rule that is a function ``local(node, facts)`` of at most ten lines to the table of ``step``.
 
     It returns the replacement of the node's only output, a list for all outputs, or None. ``facts`` knows shapes and
@@ -376,7 +324,8 @@ def rewrite(step: str, *heads: Op | type[Op], name: str | None = None,
     place = _place(1)
 
     def add(local: Callable[[Apply, Any], Any]) -> Callable[[Apply, Any], Any]:
-        rule = Rule(step, name or local.__name__, heads or None, place, local=local, whole=whole)
+        rule = Rule(step, name or local.__name__, heads or None, place, local=local, whole=whole,
+                    assumes=_checked(assumes))
         TABLES.setdefault(step, []).append(rule)
         return local
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from functools import partial
 
 from symtensor.config import config
@@ -11,6 +12,7 @@ from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.record import Record
 from symtensor.graph.variable import Constant
 from symtensor.ops.infer import ShapeInference
+from symtensor.optimize import theano_names
 from symtensor.optimize.engine import Facts, Firing, RewriteError, Rewriter, RuleIndex
 from symtensor.optimize.explain import Log
 from symtensor.optimize.fusion import fuse as fuse_loops
@@ -23,8 +25,7 @@ Pass = Callable[[FunctionGraph, Facts, list[Firing]], FunctionGraph]
 
 PIPELINE = (
     ("canonicalize", "rules"),  # one spelling for each meaning; constants, shapes
-    ("stabilize", "rules"),  # spellings that lose digits
-    ("canonicalize", "rules"),
+    ("stabilize", "rules"),  # spellings that lose digits, and the canonical rules again: each makes work for the other
     ("specialize", "rules"),  # cheaper ops
     ("expand", "rules"),  # composites become their spelling
     ("loops", "pass"),  # work that needs no loop leaves it
@@ -41,10 +42,6 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "none": ("expand", "bodies"),
 }
 """The steps each level runs."""
-
-_ELSEWHERE = ("inplace",)
-"""Names that Theano programs exclude and that are decided elsewhere (the memory planner)."""
-
 
 class Selection(Record):
     """The steps and rules that a level with inclusions and exclusions amounts to."""
@@ -67,10 +64,16 @@ def select(level: str, including: Iterable[str], excluding: Iterable[str]) -> Se
         if level not in LEVELS:
             raise ValueError(f"optimizer level {level!r} is not one of {', '.join(LEVELS)}")
         _check_names(included | excluded)
+        included |= {theano_names.INCLUDED[name] for name in included & set(theano_names.INCLUDED)}
+        names = {name for name, _ in PIPELINE} | {rule.name for table in TABLES.values() for rule in table}
+        excluded |= {name for theano in excluded for pattern in theano_names.rules_of(theano)
+                     for name in names if fnmatchcase(name, pattern)}
         steps = tuple(name for name, _ in PIPELINE
                       if (name in LEVELS[level] or name in included) and name not in excluded)
-        tables = {step: RuleIndex([rule for rule in table if _active(rule, included, excluded)])
-                  for step, table in TABLES.items()}
+        chosen = {step: [rule for rule in table if _active(rule, included, excluded)] for step, table in TABLES.items()}
+        if "canonicalize" in steps:
+            chosen["stabilize"] = chosen["stabilize"] + chosen["canonicalize"]
+        tables = {step: RuleIndex(table) for step, table in chosen.items()}
         found = _selections[key] = Selection(steps, tables)
     return found
 
@@ -81,9 +84,10 @@ def _active(rule: Rule, included: frozenset[str], excluded: frozenset[str]) -> b
 
 def _check_names(names: Iterable[str]) -> None:
     known = {name for name, _ in PIPELINE} | {rule.name for table in TABLES.values() for rule in table}
-    known |= {*LEVELS, *ASSUMPTIONS, *_ELSEWHERE}
+    known |= {*LEVELS, *ASSUMPTIONS}
     for name in sorted(names):
-        if name not in known:
+        if name not in known and not theano_names.known(name):
+            known |= theano_names.COVERED.keys()
             near = difflib.get_close_matches(name, sorted(known), n=5, cutoff=0.4) or [step for step, _ in PIPELINE]
             raise ValueError(f"no rule table, rule or pass is named {name!r}; near names: {', '.join(near)}")
 

@@ -228,6 +228,7 @@ def test_givens_change_what_others_point_to():
     assert symtensor.function([y], (x + 1) * 2, givens={x: y * 10})(3.0) == 62.0
 
 
+@pytest.mark.optimized
 def test_derivative_of_a_square():
     a = T.scalar()
     slope = symtensor.grad(a**2, a)

@@ -156,6 +156,7 @@ def test_general_variant_with_dict_outputs_and_keywords() -> None:
     assert f(np.ones(1), [1, 2])["sum"].tolist() == [2, 3]
 
 
+@pytest.mark.optimized
 def test_explain() -> None:
     x = T.dvector("x")
     f = function([x], T.log(1 + x), mode=Mode("py"))

@@ -20,6 +20,10 @@ UNARY = [
     "T.real({0})", "T.imag({0})", "T.conj({0})", "T.angle({0})", "T.clip({0}, -1, 1)", "T.tensor_copy({0})",
     "T.gammaln(T.abs_({0}) + 1)", "T.zeros_like({0})", "T.ones_like({0})", "T.deg2rad({0})", "T.log(T.sigmoid({0}))",
     "1 / (1 + T.exp(-{0}))", "T.log(1 + T.exp({0}))", "T.exp(T.log({0}))", "{0} - {0}", "{0} / {0}", "{0} * 0",
+    "T.switch({0} > 0, {0}, -{0})", "1 - T.erf({0})", "T.log(T.erfc({0}))", "T.exp({0}) - T.exp(-{0})",
+    "T.log(1 - T.tanh({0}) ** 2)", "1 / (1 + T.exp({0} * -2))", "1 - 2 / (T.exp({0}) + 1)", "T.sgn({0}) * {0}",
+    "T.log({0} ** 2)", "T.exp2(T.log2({0}))", "T.stack([{0}, {0} * 2]).sum(axis=0)", "T.stack([{0}, {0}]).max()",
+    "T.switch(T.neq({0}, 0), {0}, 1)", "(2 ** {0})", "-T.max(-{0})", "T.tanh(-{0})", "T.log(T.exp({0}) + 2)",
     "(-{0}) * 3", "{0} * 2.0 * 0.25", "{0} / 4", "{0} + 0", "1 - {0}", "0 - {0}", "-(-{0})", "{0} * {0}",
 ]
 BINARY = [
@@ -28,7 +32,9 @@ BINARY = [
     "{0} | {1}", "{0} ^ {1}", "{0} << ({1} % 5)", "{0} >> ({1} % 5)", "T.arctan2({0}, {1})", "T.logaddexp({0}, {1})",
     "{0} / (1 + {1} * {1})", "T.second({0}, {1})", "-({0} - {1})", "({0} * {1}) / {1}", "{0} - (-{1})",
     "T.add({0}, {1}, {0})", "T.mul({0}, {1}, 2)", "{0} + {1} * 0.5", "T.sqr({0} - {1})", "T.isclose({0}, {1})",
-    "T.complex(T.real({0}), T.real({1}))",
+    "T.complex(T.real({0}), T.real({1}))", "T.switch({0} > {1}, {0}, {1})", "({0} + {1}) - {0}",
+    "T.log(T.exp({0}) + T.exp({1}))", "T.log(1 + T.exp({0}) + T.exp({1}))", "T.exp({0}) / (T.exp({0}) + T.exp({1}))",
+    "T.switch({0} > 0, {1}, 0) + T.switch({0} > 0, 0, {0})", "{0} + (-{1})", "(-{0}) * {1}",
 ]
 COMPARE = ["T.lt({0}, {1})", "T.le({0}, {1})", "T.gt({0}, {1})", "T.ge({0}, {1})", "T.eq({0}, {1})", "T.neq({0}, {1})"]
 REDUCE = ["sum", "sum", "sum", "max", "min", "mean", "prod", "all", "any", "var", "std"]
@@ -141,7 +147,9 @@ def layout(g: Generator) -> None:
              f"{{0}}.reshape([{{0}}.size, 1, 1]).reshape({dims})", f"T.unbroadcast({{0}}, {k})",
              f"T.concatenate([{{0}}.shape[{k}:], [1]])",
              f"T.split({{0}}, [{dims[0] // 2}, {dims[0] - dims[0] // 2}], 2)[1]", f"T.unbroadcast({{0}}, {k})",
-             f"T.moveaxis({{0}}, {k}, 0)[::-1]", "{0}.reshape(({0}.shape[0], -1))"]
+             f"T.moveaxis({{0}}, {k}, 0)[::-1]", "{0}[::-1][::-1]", "T.set_subtensor({0}[1:], {0}[1:] + 1)",
+             "T.set_subtensor({0}[:], 2)", f"({{0}} * 3).sum(axis={k})", f"({{0}} + 1).T.sum(axis={k})",
+             "T.exp(T.minimum({0}, 3))[1:]", "{0}.reshape(({0}.shape[0], -1))"]
     g.add(g.one_of(texts), a)
 
 
@@ -258,7 +266,8 @@ def product(g: Generator) -> None:
     b = g.pick(lambda v: v.ndim > 0 and v.shape[max(0, v.ndim - 2)] == a.shape[-1] and numeric(v))
     if b is None:
         return
-    texts = ["T.dot({0}, {1})", "{0}.dot({1})", "T.matmul({0}, {1})", "T.dot({0}, {1}) * 0.5", "-T.dot({0}, {1})"]
+    texts = ["T.dot({0}, {1})", "{0}.dot({1})", "T.matmul({0}, {1})", "T.dot({0}, {1}) * 0.5", "-T.dot({0}, {1})",
+             "T.dot({0}, {1}).sum(axis=0)", "T.dot({0}, {1})[:1]", "T.dot(T.ones_like({0}), {1})"]
     if (made := g.add(g.one_of(texts), a, b)) is None or g.chance(0.5):
         return
     c = g.pick(lambda v: v.ndim == made.ndim and broadcasts(v.shape, made.shape))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,52 @@ def test_gradients(seed):
     gradients = grad(cost, maker.inputs, disconnected_inputs="ignore")
     assert_same([cost, *gradients], maker.given, rtol=2e-4)
     assert_same([cost, *gradients], maker.given, rtol=2e-4, assume=False)
+
+
+SPECIAL = {
+    "f": [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-30, -1e-30, 1e18, -1e18, np.inf, -np.inf, np.nan],
+    "i": [0, 1, -1, 2, 7, 100, -128, 127, 3, -5, 64, -64, 5, -7], "b": [False, True] * 7,
+}
+"""The sign of a zero may change, so nothing is divided by one that may be negative."""
+
+EXACT = [
+    neg, sqr, abs, lambda v: v * 0, lambda v: v - v, lambda v: v / v, lambda v: 0 - v, lambda v: v * -1,
+    lambda v: v / 2, lambda v: T.maximum(v, v), lambda v: switch(v > 0, v, -v), lambda v: T.sgn(v) * v,
+    lambda v: abs(T.sgn(-v)),
+    lambda v: switch(T.neq(v, 0), v, 1), lambda v: -T.maximum(-v, 2), lambda v: T.stack([v, v]).sum(axis=0),
+    lambda v: T.stack([v, v]).max(axis=0), lambda v: T.isnan(-v) * 1, lambda v: T.cast(v > 0, "int8") * v,
+    lambda v: T.floor(v), lambda v: v[::-1][::-1], lambda v: T.set_subtensor(v[:2], 3),
+    lambda v: (v * 2)[1:3].sum() + v,
+    lambda v: T.inc_subtensor(v[::2], 1), lambda v: T.concatenate([v[:2], v[2:]]), lambda v: (-v).max() + v,
+    lambda v: switch(v > 0, v, 0) + switch(v > 0, 0, 1), lambda v: T.real(v) + T.imag(v), lambda v: v**1 * v**0]
+EXACT_PAIRS = [
+    add, sub, mul, lambda a, b: true_div(a, abs(b)), maximum, minimum, lambda a, b: a - (-b),
+    lambda a, b: -(a - b), lambda a, b: (-a) * (-b),
+    lambda a, b: switch(a > b, a, b), lambda a, b: switch(T.eq(a, 0), a, b),
+    lambda a, b: switch(a < b, switch(a < b, a, 1), b),
+    lambda a, b: (a + b) - a, lambda a, b: T.and_(a > b, a > b) * b, lambda a, b: switch(T.invert(a > b), b, a),
+    lambda a, b: T.xor(a > 0, b > 0) + a, lambda a, b: T.minimum(T.minimum(a, b), b), lambda a, b: -(a / abs(b))]
+
+
+@pytest.mark.parametrize("seed", range(120 if os.environ.get("SYMTENSOR_TEST_FULL") else 40))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_special_values(seed):
+    """Of floats, integers and bools: what is no rounding is kept to the bit, nan, infinities and wrapping included.
+    Stable spellings, which give more, are tested apart."""
+    rng = np.random.default_rng(seed + 1000)
+    given = {variable(dtype, 1, dtype): rng.permutation(np.array(SPECIAL[np.dtype(dtype).kind], dtype))
+             for dtype in ("float64", "float32", "int8", "int64", "bool")}
+    pool: list[Variable] = list(given)
+    while len(pool) < 22:
+        a, b = (pool[int(rng.integers(len(pool)))] for _ in range(2))
+        try:
+            pool.append(EXACT[int(rng.integers(len(EXACT)))](a) if rng.random() < 0.4
+                        else EXACT_PAIRS[int(rng.integers(len(EXACT_PAIRS)))](a, b))
+        except (TypeError, ValueError):
+            continue  # not of this dtype
+    outputs = [v for v in pool[5:] if v.type.ndim == 1][-6:]
+    for assume in (True, False):
+        assert_same(outputs, given, rtol=1e-6, assume=assume, excluding=["stabilize", "merge_constants"])
 
 
 def test_deterministic():

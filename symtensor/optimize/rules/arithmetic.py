@@ -13,37 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.graph.types import is_continuous, is_float, is_integer
+from symtensor.graph.types import is_continuous, is_float, is_integer, upcast
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.convert import constant
-from symtensor.ops.elementwise import (
-    abs_,
-    add,
-    cast,
-    clip,
-    eq,
-    ge,
-    gt,
-    int_div,
-    inv,
-    le,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    neq,
-    pow,
-    second,
-    sgn,
-    sqr,
-    sub,
-    switch,
-    tensor_copy,
-    true_div,
-)
-from symtensor.ops.elementwise_compare import ceil, floor, trunc
-from symtensor.ops.elementwise_math import exp, sigmoid, softplus, sqrt
+from symtensor.ops.elementwise import add, cast, inv, mul, neg, pow, second, sgn, sqr, sub, tensor_copy, true_div
+from symtensor.ops.elementwise_compare import ceil, floor, round_half_away_from_zero, round_half_to_even, trunc
+from symtensor.ops.elementwise_math import exp2, sqrt
 from symtensor.ops.elemwise import ELEMENTWISE, Elemwise
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import constant_slot, pattern, rewrite, rules, uniform_value
@@ -59,6 +34,17 @@ def numeric(x: Variable, **_: Variable) -> bool:
     return bool(x.type.dtype != "bool")
 
 
+def never_wraps(x: Variable, y: Variable) -> bool:
+    """Whether -x in the dtype of x is -x in that of x + y: -(-128) is -128 in int8."""
+    dtype = x.type.dtype
+    return dtype != "bool" and (is_continuous(dtype) or dtype == upcast(dtype, y.type.dtype))
+
+
+def fraction(x: Variable, **_: Variable) -> bool:
+    """Quotients of integers are floats."""
+    return is_continuous(x.type.dtype)
+
+
 # -- neutral elements, signs -----------------------------------------------------------------------------------------
 
 rules("canonicalize", (x + 0, x), name="add_zero")
@@ -70,21 +56,83 @@ rules("canonicalize", (x / -1, -x), name="div_minus_one", when=numeric)
 rules("canonicalize", (0 - x, -x), name="zero_minus", when=numeric)
 rules("canonicalize", (neg(-x), x), name="double_neg")
 rules("canonicalize", (-(x - y), y - x), name="neg_of_sub")
-rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=numeric)
-rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg", when=numeric)
-rules("canonicalize", ((-x) * y, -(x * y)), name="mul_neg", when=lambda x, y: uniform_value(y) is None)
+rules("canonicalize", (x - (-y), x + y), name="sub_neg", when=lambda x, y: never_wraps(y, x))
+rules("canonicalize", ((-x) * (-y), x * y), name="mul_neg_neg",
+      when=lambda x, y: never_wraps(x, y) and never_wraps(y, x))
+rules("canonicalize", ((-x) * y, -(x * y)), name="mul_neg",
+      when=lambda x, y: uniform_value(y) is None and never_wraps(x, y))
 rules("canonicalize", ((-x) / y, -(x / y)), (x / (-y), -(x / y)), name="div_neg",
       when=lambda x, y: is_float(x.type.dtype) and uniform_value(x) is None and uniform_value(y) is None)
 rules("canonicalize", (abs(-x), abs(x)), (abs(abs(x)), abs(x)), (abs(sqr(x)), sqr(x)), name="abs_of",
       when=lambda x: is_float(x.type.dtype))
 rules("canonicalize", (sqr(-x), sqr(x)), (sqr(abs(x)), sqr(x)), name="sqr_of", when=lambda x: is_float(x.type.dtype))
 rules("canonicalize", (inv(inv(x)), x), name="inv_of_inv", assumes={"finite", "nonzero"})
-rules("canonicalize", ((x * y) / y, x), name="mul_div_cancel", assumes={"finite", "nonzero"},
-      when=lambda x, y: is_continuous(x.type.dtype))
-rules("canonicalize", (x - x, 0), (x * 0, 0), name="times_zero", assumes={"finite"})
-rules("canonicalize", (~(~x), x), name="double_invert")
-rules("canonicalize", (maximum(x, x), x), (minimum(x, x), x), name="extremum_of_same")
+rules("canonicalize", (x * 0, 0), name="times_zero", assumes={"finite"})
+rules("canonicalize", (0 / x, 0), name="zero_div", assumes={"finite", "nonzero"}, when=fraction)
+rules("canonicalize", (x / abs(x), sgn(x)), (abs(x) / x, sgn(x)), name="div_by_abs", assumes={"finite", "nonzero"},
+      when=lambda x: is_float(x.type.dtype))
+rules("canonicalize", ((x / y) / z, x / (y * z)), (x / (y / z), (x * z) / y), (inv(x / y), y / x),
+      name="div_of_div", assumes={"finite", "nonzero"}, when=fraction)
 rules("canonicalize", (tensor_copy(x), x), name="copy")
+
+
+_SUMS: dict[Elemwise, Callable[[int], Any]] = {
+    add: lambda n: [(1,) * n], sub: lambda n: [(1, -1)], neg: lambda n: [(-1,)]}
+_PRODUCTS: dict[Elemwise, Callable[[int], Any]] = {
+    mul: lambda n: [(1,) * n], true_div: lambda n: [(1, -1)], inv: lambda n: [(-1,)], sqr: lambda n: [(1,), (1,)]}
+"""How often, and on which side of the minus sign or the line, the operands of an op count."""
+
+
+def _sides(variable: Variable, dtype: str, ops: dict[Elemwise, Any], depth: int = 12) -> list[list[Variable]]:
+    """The terms added and subtracted, or the factors above and below the line."""
+    node = variable.owner
+    if node is None or not isinstance(node.op, Elemwise) or node.op not in ops:
+        return [[variable], []]
+    if variable.type.dtype != dtype or depth == 0:
+        return [[variable], []]
+    sides: list[list[Variable]] = [[], []]
+    for signs in ops[node.op](len(node.inputs)):
+        for operand, sign in zip(node.inputs, signs, strict=True):
+            parts = _sides(operand, dtype, ops, depth - 1)
+            for side, more in zip(sides, parts[::sign], strict=True):
+                side.extend(more)
+    return sides
+
+
+def _cancelled(node: Apply, ops: dict[Elemwise, Any]) -> Any:
+    """The sum or product without what is on both sides; None where nothing is."""
+    dtype = node.outputs[0].type.dtype
+    above, below = _sides(node.outputs[0], dtype, ops)
+    common = [part for part in dict.fromkeys(above) for _ in range(min(above.count(part), below.count(part)))]
+    if not common:
+        return None
+    for part in common:
+        above.remove(part)
+        below.remove(part)
+    above, below = ([cast(part, dtype) for part in side] for side in (above, below))  # sums of int8 wrap early
+    join, take, neutral = (add, sub, 0) if ops is _SUMS else (mul, true_div, 1)
+    top, bottom = (join(*side) if len(side) > 1 else side[0] if side else None for side in (above, below))
+    top = constant(neutral, dtype=dtype) if top is None else top
+    return top if bottom is None else take(top, bottom)
+
+
+@rewrite("canonicalize", add, sub)
+def cancel_integers(node: Apply, facts: Facts) -> Any:
+    """(x + y) - x is y in integers, which wrap."""
+    dtype = node.outputs[0].type.dtype
+    return _cancelled(node, _SUMS) if is_integer(dtype) and dtype != "bool" else None
+
+
+@rewrite("canonicalize", add, sub, assumes={"finite"})
+def cancel_terms(node: Apply, facts: Facts) -> Any:
+    """(x + y) - x is y, but for what rounding takes from y."""
+    return _cancelled(node, _SUMS) if is_continuous(node.outputs[0].type.dtype) else None
+
+
+@rewrite("canonicalize", mul, true_div, assumes={"finite", "nonzero"})
+def cancel_factors(node: Apply, facts: Facts) -> Any:
+    """(x y) / x is y."""
+    return _cancelled(node, _PRODUCTS) if is_continuous(node.outputs[0].type.dtype) else None
 
 
 @rewrite("canonicalize", add)
@@ -93,7 +141,7 @@ def add_neg(node: Apply, facts: Facts) -> Any:
     if len(node.inputs) != 2:
         return None
     for index, variable in enumerate(node.inputs):
-        if variable.owner is not None and variable.owner.op is neg:
+        if variable.owner is not None and variable.owner.op is neg and never_wraps(variable, node.outputs[0]):
             return sub(node.inputs[1 - index], variable.owner.inputs[0])
     return None
 
@@ -191,7 +239,7 @@ def _with_merged(node: Apply, a: Variable, b: Variable, rest: list[Variable]) ->
     return node.op(*rest, constant(value))
 
 
-@rewrite("specialize", true_div)
+@rewrite("canonicalize", true_div)
 def div_by_power_of_two(node: Apply, facts: Facts) -> Any:
     """x / c is x * (1 / c) where 1 / c is exact."""
     value = uniform_value(node.inputs[1])
@@ -246,6 +294,12 @@ def cheap_power(node: Apply, facts: Facts) -> Any:
     return _POWERS[float(value)](cast(node.inputs[0], dtype))
 
 
+rules("specialize", (2 ** x, exp2(x)), name="power_of_two", when=lambda x: is_float(x.type.dtype))
+rules("canonicalize", (1 ** x, 1), name="power_of_one", when=lambda x: not x.type.dtype.startswith("complex"))
+rules("canonicalize", ((x ** y) ** z, x ** (y * z)), ((x ** y) * (x ** z), x ** (y + z)),
+      name="power_of_power", assumes={"positive", "finite"}, when=lambda x, **_: is_float(x.type.dtype))
+
+
 # -- casts -----------------------------------------------------------------------------------------------------------
 
 _CASTS = tuple(op for name, op in ELEMENTWISE.items() if name.startswith("cast{"))
@@ -264,74 +318,9 @@ def cast_of_cast(node: Apply, facts: Facts) -> Any:
     return cast(first, dtype) if np.can_cast(first.type.dtype, source.type.dtype, "safe") else None
 
 
-@rewrite("canonicalize", floor, ceil, trunc)
+@rewrite("canonicalize", floor, ceil, trunc, round_half_to_even, round_half_away_from_zero)
 def round_integer(node: Apply, facts: Facts) -> Any:
     return node.inputs[0] if is_integer(node.inputs[0].type.dtype) else None
-
-
-# -- selection and comparison ----------------------------------------------------------------------------------------
-
-
-@rewrite("canonicalize", switch)
-def switch_known(node: Apply, facts: Facts) -> Any:
-    """A condition that is constant, or sides that are the same."""
-    condition, then, other = node.inputs
-    value = uniform_value(condition)
-    if value is None:
-        return then if then is other else None
-    return then if value else other
-
-
-@rewrite("canonicalize", switch)
-def switch_of_switch(node: Apply, facts: Facts) -> Any:
-    """An inner switch on the same condition has decided."""
-    condition, *sides = node.inputs
-    for at, side in enumerate(sides):
-        inner = side.owner
-        if inner is not None and inner.op is switch and inner.inputs[0] is condition:
-            sides[at] = inner.inputs[1 + at]
-            return switch(condition, *sides)
-    return None
-
-
-@rewrite("canonicalize", lt, gt, neq, le, ge, eq)
-def compare_with_itself(node: Apply, facts: Facts) -> Any:
-    """x < x and x > x are false (also for nan); for integers the others are decided too."""
-    if node.inputs[0] is not node.inputs[1]:
-        return None
-    if node.op in (lt, gt):
-        return constant(False)
-    return constant(node.op is not neq) if is_integer(node.inputs[0].type.dtype) else None
-
-
-@rewrite("canonicalize", clip)
-def useless_clip(node: Apply, facts: Facts) -> Any:
-    """Clipping to the bounds it was clipped to, or to infinite ones (nan bounds do not pass)."""
-    value, low, high = node.inputs
-    inner = value.owner
-    if inner is not None and inner.op is clip and inner.inputs[1:] == node.inputs[1:]:
-        return value
-    bounds = uniform_value(low), uniform_value(high)
-    infinite = None not in bounds and float(bounds[0]) == -math.inf and float(bounds[1]) == math.inf
-    return value if infinite else None
-
-
-_NONNEGATIVE = (exp, sigmoid, softplus, sqrt)
-
-
-@rewrite("canonicalize", abs_, sgn)
-def sign_of_known(node: Apply, facts: Facts) -> Any:
-    """abs of what is never negative."""
-    inner = node.inputs[0].owner
-    known = inner is not None and inner.op in _NONNEGATIVE
-    unsigned = node.inputs[0].type.dtype.startswith("u")
-    return node.inputs[0] if node.op is abs_ and (known or unsigned) else None
-
-
-@rewrite("canonicalize", int_div)
-def int_div_one(node: Apply, facts: Facts) -> Any:
-    value = uniform_value(node.inputs[1])
-    return node.inputs[0] if value is not None and value == 1 and is_integer(node.outputs[0].type.dtype) else None
 
 
 # -- operands that carry no shape ------------------------------------------------------------------------------------

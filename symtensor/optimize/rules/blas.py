@@ -8,10 +8,12 @@ import numpy as np
 
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.ops.convert import constant
+from symtensor.ops.create import Alloc, alloc
 from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
 from symtensor.ops.dot import Dot, Gemm
-from symtensor.ops.elementwise import add, mul, neg, sub
+from symtensor.ops.elementwise import add, cast, mul, neg, sub
 from symtensor.ops.elemwise import ELEMENTWISE
+from symtensor.ops.reduction import Reduction
 from symtensor.optimize.engine import Facts
 from symtensor.optimize.pattern import rewrite
 
@@ -98,3 +100,48 @@ def _scalar(factors: list[Variable], like: Variable) -> Variable:
     value = typed[0] if len(typed) == 1 else mul(*typed)
     return value if product == 1 else neg(value) if product == -1 else mul(value, constant(product))
 
+
+# -- products that are none ------------------------------------------------------------------------------------------
+
+
+@rewrite("specialize", Dot)
+def dot_of_alloc(node: Apply, facts: Facts) -> Any:
+    """A product with a filled tensor is a sum, which is the same in each row or column."""
+    for at, factor in enumerate(node.inputs):
+        inner, other = factor.owner, node.inputs[1 - at]
+        if inner is None or not isinstance(inner.op, Alloc) or any(dim != 1 for dim in inner.inputs[0].type.shape):
+            continue
+        axis = 0 if at == 0 else other.type.ndim - 1  # of the other, summed over
+        if not facts.fits(node):
+            continue
+        value = cast(dimshuffle(inner.inputs[0], []), other.type.dtype)
+        total = Reduction("sum", (axis,), other.type.dtype, None)(mul(other, value))
+        if at == 1 and other.type.ndim == 2 and node.outputs[0].type.ndim == 2:
+            total = dimshuffle(total, 0, "x")
+        return alloc(total, *facts.shape(node.outputs[0])) if node.outputs[0].type.ndim else total
+    return None
+
+
+@rewrite("specialize", Dot)
+def dot_of_one(node: Apply, facts: Facts) -> Any:
+    """A product over a dimension of 1 is elementwise."""
+    a, b = node.inputs
+    if a.type.shape[-1] != 1 or b.type.shape[0] != 1:
+        return None
+    column = dimshuffle(a, *range(a.type.ndim - 1), *("x" for _ in b.type.shape[1:]))
+    row = dimshuffle(b, *("x" for _ in a.type.shape[:-1]), *range(1, b.type.ndim))
+    return mul(column, row)
+
+
+@rewrite("specialize", Dot, whole=True)
+def vector_first(node: Apply, facts: Facts) -> Any:
+    """(A B) v is A (B v), and v (A B) is (v A) B: two products with a vector instead of one of matrices."""
+    for at, factor in enumerate(node.inputs):
+        inner, vector = factor.owner, node.inputs[1 - at]
+        if vector.type.ndim != 1 or inner is None or not isinstance(inner.op, Dot) or facts.clients(factor) != 1:
+            continue
+        a, b = inner.inputs
+        same = a.type.ndim == b.type.ndim == 2 and a.type.dtype == b.type.dtype == vector.type.dtype
+        if same and facts.fits(node) and facts.fits(inner):
+            return node.op(a, node.op(b, vector)) if at == 0 else node.op(node.op(vector, a), b)
+    return None

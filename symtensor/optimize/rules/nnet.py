@@ -17,14 +17,16 @@ from symtensor.ops.crossentropy import (
     CrossentropySoftmax1Hot,
     CrossentropySoftmax1HotDx,
 )
-from symtensor.ops.elementwise import add, cast, lt, mul, neg, sub, switch, true_div
+from symtensor.ops.dimshuffle import DimShuffle, dimshuffle
+from symtensor.ops.elementwise import add, cast, inv, lt, mul, neg, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, log
 from symtensor.ops.index import AdvancedSubtensor
 from symtensor.ops.index_set import AdvancedIncSubtensor
 from symtensor.ops.reduce import Reduction
 from symtensor.ops.reduction import put_back
-from symtensor.ops.softmax import LogSoftmax, Softmax, SoftmaxGrad
+from symtensor.ops.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symtensor.optimize.engine import Facts
+from symtensor.optimize.operands import operands
 from symtensor.optimize.pattern import rewrite, uniform_value
 
 
@@ -36,15 +38,20 @@ def made_by(variable: Variable, kind: Any) -> Any:
     return node if node.op is kind or (isinstance(kind, type) and type(node.op) is kind) else None
 
 
+def typed(node: Apply) -> Any:
+    """The op of a node."""
+    return node.op
+
+
 def last_axis(node: Apply) -> bool:
     """Whether a softmax or its gradient goes along the rows of a matrix."""
     ndim = node.inputs[0].type.ndim
-    return ndim == 2 and node.op.at(ndim) == 1  # type: ignore[attr-defined]
+    return ndim == 2 and bool(typed(node).at(ndim) == 1)
 
 
 def row_targets(node: Apply, at: int, rows: Variable, facts: Facts) -> Variable | None:
     """The targets ``y``, not negative, where the node indexes ``rows`` by ``[arange(n), y]`` from input ``at`` on."""
-    if node.op.idx_list != ("a", "a") or rows.type.ndim != 2:  # type: ignore[attr-defined]
+    if typed(node).idx_list != ("a", "a") or rows.type.ndim != 2:
         return None
     count, targets = made_by(node.inputs[at], ARange), node.inputs[at + 1]
     if count is None or targets.type.ndim != 1:
@@ -76,27 +83,67 @@ def exp_of_logsoftmax(node: Apply, facts: Facts) -> Any:
     return None if inner is None else Softmax(inner.op.axis)(inner.inputs[0])
 
 
-@rewrite("stabilize", true_div)
+def _sum_along(below: Variable, above: Variable, facts: Facts) -> Any:
+    """The node that sums ``above`` along one axis, where ``below`` is that sum beside it: also where both were
+    transposed."""
+    back = below.owner
+    total = None if back is None or not back.inputs else made_by(back.inputs[0], Reduction)
+    if total is None or total.op.name != "sum":
+        return None
+    source, axes = total.inputs[0], total.op.axes(total.inputs[0].type.ndim)
+    turned = above.owner
+    same = above is source or (turned is not None and isinstance(turned.op, DimShuffle) and turned.inputs[0] is source)
+    if len(axes) != 1 or not same or turned is None:
+        return None
+    left = [axis for axis in range(source.type.ndim) if axis not in axes]
+    order = range(source.type.ndim) if above is source else turned.op.order  # type: ignore[attr-defined]
+    kept = [left.index(axis) if axis in left else "x" for axis in order]
+    return total if facts.intern(dimshuffle(total.outputs[0], kept)) is below else None
+
+
+@rewrite("stabilize", true_div, mul)
 def exp_over_sum(node: Apply, facts: Facts) -> Any:
     """exp(x) / sum(exp(x)) along one axis, keeping it, is softmax(x)."""
-    above, below = node.inputs
-    top, back = made_by(above, exp), below.owner
-    total = None if back is None or not back.inputs else made_by(back.inputs[0], Reduction)
-    if top is None or total is None or total.op.name != "sum" or total.inputs[0] is not above:
+    for at in (0, 1) if node.op is mul and len(node.inputs) == 2 else (0,) if node.op is true_div else ():
+        above, below = node.inputs[at], node.inputs[1 - at]
+        if node.op is mul:
+            inverse = operands(below, inv, facts.intern)
+            if inverse is None:
+                continue
+            below = inverse[0]
+        total = _sum_along(below, above, facts)
+        top = None if total is None else made_by(total.inputs[0], exp)
+        if top is not None:
+            result = Softmax(total.op.axes(top.inputs[0].type.ndim)[0])(top.inputs[0])
+            return result if above is total.inputs[0] else above.owner.op(result)  # type: ignore[union-attr]
+    return None
+
+
+@rewrite("stabilize", sub)
+def minus_logsumexp(node: Apply, facts: Facts) -> Any:
+    """x - logsumexp(x) along one axis, keeping it, is logsoftmax(x)."""
+    x, below = node.inputs
+    back = below.owner
+    total = None if back is None or not back.inputs else made_by(back.inputs[0], LogSumExp)
+    if total is None or total.inputs[0] is not x or x.type.dtype != node.outputs[0].type.dtype:
         return None
-    axes, ndim = total.op.axes(above.type.ndim), above.type.ndim
-    if len(axes) != 1 or facts.intern(put_back(total.outputs[0], ndim, axes)) is not below:
-        return None
-    return Softmax(axes[0])(top.inputs[0])
+    axes = total.op.axes(x.type.ndim)
+    same = len(axes) == 1 and facts.intern(put_back(total.outputs[0], x.type.ndim, axes)) is below
+    return LogSoftmax(axes[0])(x) if same else None
 
 
 @rewrite("stabilize", Softmax, LogSoftmax)
 def softmax_of_shifted(node: Apply, facts: Facts) -> Any:
     """The softmax does not change when each row is shifted: the op takes care of large values itself."""
-    shifted = made_by(node.inputs[0], sub)
-    if shifted is None or shifted.inputs[1].type.shape[node.op.at(node.inputs[0].type.ndim)] != 1:  # type: ignore[attr-defined]
+    shifted = made_by(node.inputs[0], sub) or made_by(node.inputs[0], add)
+    if shifted is None:
         return None
-    return node.op(cast(shifted.inputs[0], shifted.outputs[0].type.dtype))
+    axis, candidates = typed(node).at(node.inputs[0].type.ndim), shifted.inputs
+    left = [v for k, v in enumerate(candidates) if v.type.shape[axis] != 1 or (shifted.op is sub and k == 0)]
+    if len(left) == len(candidates) or not left:
+        return None
+    rest = shifted.op(*left) if len(left) > 1 else left[0]
+    return node.op(cast(rest, shifted.outputs[0].type.dtype))
 
 
 # -- the loss --------------------------------------------------------------------------------------------------------
@@ -189,7 +236,7 @@ def gradient_of_log_of_softmax(node: Apply, facts: Facts) -> Any:
     d, ndim = over.inputs[0], y.type.ndim
     if not facts.same_shape(d, y):
         return None
-    axes = (node.op.at(ndim),)  # type: ignore[attr-defined]
+    axes = (typed(node).at(ndim),)
     total = put_back(Reduction("sum", axes, d.type.dtype, None)(d), ndim, axes)
     return sub(d, mul(y, total))
 
