@@ -115,9 +115,8 @@ class Emitter:
         """Reductions without identity need an element for each result."""
         if step.node is None or step.kind != "loop":
             return
-        program = scalar_program(step.node)
-        for _, reduction in program.outputs:
-            if reduction is None or reduction.record.identity is not None:
+        for reduction in scalar_program(step.node).reductions:
+            if reduction.record.identity is not None:
                 continue
             dims = self.loop_dims(step)
             axes = reduction.axes(len(dims))
@@ -159,8 +158,9 @@ class Emitter:
             return step.reads[0].dims
         if isinstance(node.op, Reduction):
             return self.program.dims(node.inputs[0])
-        for output, (_, reduction) in zip(node.outputs, scalar_program(node).outputs, strict=True):
-            if reduction is None:
+        program, ndim = scalar_program(node), node.inputs[0].type.ndim
+        for k, output in enumerate(node.outputs):
+            if not program.gone(k, ndim) and program.outputs[k][1] is None:
                 return self.program.dims(output)
         from symtensor.ops.shape import broadcast_shape
 

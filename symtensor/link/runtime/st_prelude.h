@@ -63,6 +63,9 @@ ST_UNUSED static inline int64_t st_grain(int64_t grain, int64_t n, int64_t total
 /* elements of each of at most `parts` chunks, a multiple of `least` */
 ST_UNUSED static inline int64_t st_chunk(int64_t n, int64_t least, int64_t parts) { return least * st_most(1, st_blocks(st_blocks(n, least), parts)); }
 
+/* columns of a block: at most `most`, fewer where there are not enough for each thread; what a column gives does not depend on it */
+ST_UNUSED static inline int64_t st_columns(int64_t n, int64_t most, int64_t threads) { return st_least(most, st_most(8, st_blocks(n, threads))); }
+
 /* Sizes in bytes that saturate instead of wrapping: asking for that much memory fails cleanly. */
 #define ST_TOO_MUCH ((int64_t)1 << 60)
 ST_UNUSED static inline int64_t st_times(int64_t a, int64_t b)
