@@ -4,8 +4,8 @@ A pass has one of these forms:
 
 - flat: one merged axis, contiguous or strided, split over the threads;
 - rows: outer axes as one split index, a vectorized inner loop;
-- reductions over all axes, by chunks of a size that depends on the shape alone; the driver joins the chunks in order, so
-  that results do not depend on the number of threads;
+- reductions over all axes, by chunks of a size that depends on the shape alone; the driver joins the chunks in order,
+  so that results do not depend on the number of threads;
 - reductions over some axes: see `symtensor.link.rows`.
 """
 
@@ -266,7 +266,7 @@ class NestPass:
     def _store_bases(self, names: Sequence[str], low: str) -> dict[int, str]:
         f = self.function
         outs: dict[int, str] = {}
-        if not self.stores:
+        if not self.stores and not self.loaded:
             return outs
         steps = self.nest.strides[-1]
         terms = [self._term(name, step) for name, step in zip(names, steps, strict=False)]

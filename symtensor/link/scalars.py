@@ -102,7 +102,7 @@ def program_text(program: ScalarProgram, values: dict[int, str], needed: Collect
     lines: list[str] = []
     for at, step in enumerate(program.steps):
         number = first + at
-        if number in values or number not in needed:
+        if number in values or number not in needed or not isinstance(step.op, Elemwise):
             continue
         dtypes = [program.dtype(arg) for arg in step.args]
         args = [arg.value if isinstance(arg, Literal) else values[arg] for arg in step.args]

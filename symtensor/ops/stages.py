@@ -14,6 +14,7 @@ from symtensor.ops.reduction import Reduction
 __all__ = ["Stage", "Stages", "stages_of"]
 
 _CALL = re.compile(r"\b(?!sqrt|fabs|floor|ceil|trunc|rint|copysign)[a-z_]\w*(\{f\})?\(")
+_SLOW = re.compile(r"/|\bsqrt")
 
 
 @dataclass
@@ -34,9 +35,9 @@ class Stages:
     """The loops of a program, as few as its reductions allow.
 
     ``ready[v]`` is the loop in which a value per position can first be computed, or the number of loops after which a
-    value per row is there. Values that later loops need too are computed again, unless that calls functions: then they
-    wait in the row of an output that is written later (or are that output). ``repeated`` counts the calls for which
-    there was no such row.
+    value per row is there. Values that later loops need too are computed again, unless that takes calls or divisions:
+    then they wait in the row of an output that is written later (or are that output). ``repeated`` counts the calls for
+    which there was no such row.
     """
 
     def __init__(self, program: ScalarProgram) -> None:
@@ -101,10 +102,10 @@ class Stages:
         later = {n: self._crossing(n, number) for n in range(number + 1, len(self.stages))}
         for value in sorted(stage.values - set(stage.loaded), reverse=True):
             users = [n for n, crossing in later.items() if value in crossing]
-            calls = self._calls(value, stage) if users else 0
-            if not calls:
+            calls, slow = self._cost(value, stage) if users else (0, 0)
+            if not calls and not slow:
                 continue
-            output = self._row_for(value, number, users[-1])
+            output = self._row_for(value, number, users)
             if output is None:
                 self.repeated += calls * len(users)
                 continue
@@ -113,7 +114,14 @@ class Stages:
                 self.written[output] = min(self.written[output], number)
             for n in users:
                 self.stages[n].loaded[value] = output
+                self._forget(n)
                 later[n] = self._crossing(n, number)
+
+    def _forget(self, number: int) -> None:
+        """Drop what a loop need not load any more."""
+        stage = self.stages[number]
+        needed = self._closure(stage, number)
+        stage.loaded = {value: output for value, output in stage.loaded.items() if value in needed}
 
     def _crossing(self, later: int, number: int) -> set[int]:
         """The values of loop ``number`` that a later loop needs for what could not be computed in this one."""
@@ -123,20 +131,34 @@ class Stages:
         read = {arg for v in needed - set(stage.loaded) if self.ready[v] > number for arg in self._args(v)}
         return (ends | read) & needed - set(stage.loaded)
 
-    def _row_for(self, value: int, number: int, last: int) -> int | None:
-        """An output whose row holds the value from loop ``number`` to loop ``last``: its own, or one that is free."""
+    def _row_for(self, value: int, number: int, users: list[int]) -> int | None:
+        """An output whose row holds the value from loop ``number`` on: its own, or one that is free until then."""
+        outputs = self.program.outputs
         for k, stored in ((k, v) for stage in self.stages[:number + 1] for k, v in stage.stores):
-            if stored == value and self.program.outputs[k][0] == value:
+            if stored == value and outputs[k][0] == value:
                 return k
-        for k, at in self.written.items():
-            if at >= last and at > number and self.program.dtype(self.program.outputs[k][0]) == self.program.dtype(value):
+        for k in self.written:
+            if self.ready[outputs[k][0]] >= max(users) and self.ready[outputs[k][0]] > number and (
+                    self.program.dtype(outputs[k][0]) == self.program.dtype(value)) and self._is_free(k, value, number):
                 return k
         return None
 
-    def _calls(self, value: int, stage: Stage) -> int:
-        """How many functions are called to compute a value from what the loop loads."""
+    def _is_free(self, output: int, value: int, number: int) -> bool:
+        """Whether no loop after ``number`` loads another value from an output's row, once it can load this one."""
+        if any(k == output for k, _ in self.stages[number].stores):
+            return False
+        for n in range(number + 1, len(self.stages)):
+            stage = self.stages[n]
+            with_it = Stage(loaded={**stage.loaded, value: output}, stores=stage.stores, reductions=stage.reductions)
+            needed = self._closure(with_it, n)
+            if any(v in needed and k == output for v, k in stage.loaded.items() if v != value):
+                return False
+        return True
+
+    def _cost(self, value: int, stage: Stage) -> tuple[int, int]:
+        """How many functions are called, and divisions made, to compute a value from what the loop loads."""
         seen: set[int] = set()
-        pending, count = [value], 0
+        pending, calls, slow = [value], 0, 0
         while pending:
             each = pending.pop()
             if each in seen or each in self.program.per_row or (each in stage.loaded and each != value):
@@ -145,9 +167,10 @@ class Stages:
             if each >= self.first:
                 op = self.program.steps[each - self.first].op
                 texts = op.c.values() if isinstance(op, Elemwise) and op.c else ()
-                count += any(_CALL.search(text) for text in texts)
+                calls += any(_CALL.search(text) for text in texts)
+                slow += any(_SLOW.search(text) for text in texts)
             pending += self._args(each)
-        return count
+        return calls, slow
 
 
 @lru_cache(maxsize=1024)

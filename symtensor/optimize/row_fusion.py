@@ -80,7 +80,8 @@ class Cluster:
         inside, again, behind = set(self.nodes), set(self.again), set(self.behind)
         made_again = variable.owner in again
         return any(user is None or (user not in inside and user not in behind)
-                   or (not made_again and (user in again or user in behind)) for user, _ in users[variable])
+                   or (not made_again and (user in again or user in behind))
+                   for user, _ in users[variable])
 
     def program(self, users: dict[Variable, list], literal: Any) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
         """The program, the variables it reads and those it computes, each of the rank it has in the graph; a value per
@@ -185,9 +186,8 @@ class RowGrouping:
 
     def _follow(self, node: Apply) -> None:
         """Take the group of a node into the clusters that it reads from."""
-        found = [unit for v in node.inputs if v.owner is not None and isinstance(unit := self.unit.get(v.owner), Cluster)]
-        for cluster in dict.fromkeys(map(id, found)):
-            home = next(unit for unit in found if id(unit) == cluster)
+        found = [self.unit.get(v.owner) for v in node.inputs if v.owner is not None]
+        for home in {id(unit): unit for unit in found if isinstance(unit, Cluster)}.values():
             unit = self.unit.get(node)
             if unit is home:
                 continue

@@ -219,7 +219,7 @@ def _scatter(variable: Variable, facts: Facts) -> Apply | None:
 
 @rewrite("specialize", mul, true_div, neg, whole=True)
 def scaled_scatter(node: Apply, facts: Facts) -> Any:
-    """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y); a scalar that is not known is taken for finite."""
+    """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y); unknown scalars are taken for finite."""
     for k, variable in enumerate(node.inputs):
         inner, out = _scatter(variable, facts), node.outputs[0]
         factors = [_factor(v) for v in (*node.inputs[:k], *node.inputs[k + 1:])]
