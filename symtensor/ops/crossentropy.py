@@ -13,14 +13,15 @@ from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, is_float, is_integer
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.argreduce import argmax
-from symtensor.ops.convert import as_tensor_variable, int64_constant
+from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant
 from symtensor.ops.create import arange
 from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.elementwise import abs_, add, cast, eq, gt, mul, neg, sqr, sub, switch, true_div
-from symtensor.ops.elementwise_math import log, sigmoid, softplus
+from symtensor.ops.elementwise_math import exp, log, sigmoid, softplus
 from symtensor.ops.elemwise import composite, upgrade_to_float
 from symtensor.ops.reduce import max, sum
+from symtensor.ops.rows import exponentials, log_of_total, row_sum, shifted
 from symtensor.ops.shape import shape_of
 
 __all__ = [
@@ -86,6 +87,54 @@ class _OneHotOp(Op):
 def _one_hot(rows: Variable, target: Variable) -> Variable:
     """The bool matrix, of the shape of ``rows``, that is true at each row's target."""
     return eq(dimshuffle(arange(shape_of(rows)[1], dtype="int64"), "x", 0), dimshuffle(target, 0, "x"))
+
+
+class CheckedTargets(Op):
+    """Targets as int32, of which there is one for each of ``rows`` rows, each one of ``classes`` columns: the check that
+    ``op`` makes. ValueError and IndexError at run time otherwise."""
+
+    __props__ = ("op",)
+    without = {"gradient": "targets are integers", "R_op": "targets are integers"}
+
+    def __init__(self, op: _OneHotOp) -> None:
+        self.op = op
+
+    def make_node(self, target: Any, rows: Any, classes: Any) -> Apply:
+        target = as_tensor_variable(target)
+        return Apply(self, [target, as_index(rows), as_index(classes)],
+                     [TensorType("int32", target.type.shape, target.type.device).make_variable()])
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        target, rows, classes = inputs
+        if target.shape[0] != rows:
+            raise self.op._wrong_rows(int(rows), target.shape[0])
+        wrong = np.flatnonzero((target < 0) | (target >= classes))
+        if wrong.size:
+            raise self.op._wrong_target(target[wrong[0]], int(classes))
+        outputs[0][0] = target.astype("int32")
+
+    def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
+        return [shapes[0]]
+
+    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
+        """What must hold at run time."""
+        rows, have = node.inputs[1], shapes[0][0]
+        return [(equal(rows, have), "ST_SHAPE", (int64_constant(0), rows, have))]
+
+    def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
+        """The words of a failure in native code."""
+        return self.op.failure(node, code, values)
+
+    def kernel(self, node: Apply) -> Kernel:
+        body = _CHECK.format(target="IN0", n="IN2()") + "OUT0_PTR[i] = (int32_t)target;"
+        return Kernel(body, shape_of(node.inputs[0])[0])
+
+
+def _hot(op: _OneHotOp, rows: Variable, target: Variable) -> Variable:
+    """As `_one_hot`, of checked targets."""
+    count, classes = shape_of(rows)
+    known = CheckedTargets(op)(target, count, classes)
+    return eq(dimshuffle(arange(classes, dtype="int32"), "x", 0), dimshuffle(known, 0, "x"))
 
 
 def _zero(like: Variable) -> Variable:
@@ -221,29 +270,13 @@ class CrossentropySoftmax1Hot(_OneHotOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True, True], [False, False]]
 
-    def kernel(self, node: Apply) -> Kernel:
-        double = node.inputs[0].type.dtype == "float64"
-        c, f = ("double", "") if double else ("float", "f")
-        body = _CHECK.format(target="IN1", n="IN0_DIM(1)") + f"""
-const int64_t n = IN0_DIM(1), step = IN0_STRIDE(1);
-const IN0_T *x = IN0_PTR + i * IN0_STRIDE(0);
-OUT1_T *y = OUT1_PTR + i * n;
-{c} top = -INFINITY;
-#pragma omp simd reduction(max:top)
-for (int64_t k = 0; k < n; k++) {{ const {c} v = x[k * step]; top = v > top ? v : top; }}
-double others = 0, ties = 0;
-#pragma omp simd reduction(+:others, ties)
-for (int64_t k = 0; k < n; k++) {{
-    const {c} d = ({c})x[k * step] - top, e = st_exp{f}(d);
-    y[k] = (OUT1_T)e;
-    others += d == 0 ? 0 : e;
-    ties += d == 0;
-}}
-OUT0_PTR[i] = (OUT0_T)(st_log1p(others + (ties - 1)) - (double)(({c})x[target * step] - top));
-const {c} scale = ({c})(ties + others);
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) y[k] = (OUT1_T)(y[k] / scale);"""
-        return Kernel(body, shape_of(node.inputs[0])[0])
+    def expand(self, x: Variable, target: Variable) -> list[Variable]:
+        """The spelling, which the fusion makes one pass over each row."""
+        hot, d = _hot(self, x, target), shifted(x, 1)
+        others, ties = exponentials(d, 1)
+        chosen = row_sum(switch(hot, d, _zero(d)), 1, d.type.dtype, d.type.dtype)  # exact: the others are 0
+        loss = dimshuffle(cast(sub(log_of_total(others, ties), cast(chosen, "float64")), x.type.dtype), 0)
+        return [loss, cast(true_div(exp(d), cast(add(ties, others), d.type.dtype)), x.type.dtype)]
 
 
 def _is_tensor(g: Any) -> bool:
@@ -291,17 +324,12 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [True], [False]]
 
-    def kernel(self, node: Apply) -> Kernel:
-        c = "double" if node.inputs[1].type.dtype == "float64" else "float"
-        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
-        body += f"""const int64_t n = IN1_DIM(1), step = IN1_STRIDE(1);
-const IN1_T *y = IN1_PTR + i * IN1_STRIDE(0);
-OUT0_T *out = OUT0_PTR + i * n;
-const {c} g = ({c})IN0(i), hit = (({c})y[target * step] - 1) * g;
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) out[k] = (OUT0_T)(({c})y[k * step] * g);
-out[target] = (OUT0_T)hit;"""
-        return Kernel(body, shape_of(node.inputs[1])[0])
+    def expand(self, g: Variable, softmax: Variable, target: Variable) -> Variable:
+        """The spelling."""
+        work = "float32" if softmax.type.dtype == "float16" else softmax.type.dtype
+        hot = _hot(CrossentropySoftmax1Hot(), softmax, target)  # the check of the losses, once
+        scale = dimshuffle(cast(g, work), 0, "x")
+        return cast(mul(scale, sub(cast(softmax, work), cast(hot, work))), softmax.type.dtype)
 
 
 # -- the functions, with Theano's names ----------------------------------------------------------------------

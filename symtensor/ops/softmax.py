@@ -18,11 +18,12 @@ from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.crossentropy import log_total
 from symtensor.ops.dimshuffle import dimshuffle, pad_left
-from symtensor.ops.elementwise import add, cast, eq, isinf, mul, sub, switch, true_div
-from symtensor.ops.elementwise_math import exp, log, log1p
+from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch, true_div
+from symtensor.ops.elementwise_math import exp, log
 from symtensor.ops.elemwise import upgrade_to_float
 from symtensor.ops.reduce import sum
 from symtensor.ops.reduction import Reduction, normalize_axis, put_back
+from symtensor.ops.rows import exponentials, log_of_total, row_sum, shifted
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "logsoftmax", "logsumexp", "softmax"]
 
@@ -62,18 +63,6 @@ class _RowOp(Op):
         return f"{type(self).__name__}{{axis={self.axis}}}"
 
 
-    def top(self, x: Variable) -> tuple[Variable, Variable]:
-        """``x`` in at least float precision, and its largest elements along the axis."""
-        work = cast(x, "float32") if x.type.dtype == "float16" else x
-        axis = self.at(x.type.ndim)
-        return work, put_back(Reduction("peak", (axis,))(work), x.type.ndim, (axis,))
-
-    def total(self, x: Variable, dtype: str) -> Variable:
-        """The sum along the axis, which stays as a dimension of 1; it is accumulated in double precision."""
-        axis = self.at(x.type.ndim)
-        return put_back(Reduction("sum", (axis,), dtype, "float64")(x), x.type.ndim, (axis,))
-
-
 class Softmax(_RowOp):
     """``exp(x) / sum(exp(x))`` along one axis (Theano's Softmax, for any rank): rows that sum to 1."""
 
@@ -95,9 +84,10 @@ class Softmax(_RowOp):
 
     def expand(self, x: Variable) -> Variable:
         """The spelling, which the fusion makes one pass over each row."""
-        work, top = self.top(x)
-        e = exp(sub(work, top))
-        return cast(true_div(e, self.total(e, e.type.dtype)), x.type.dtype)
+        axis = self.at(x.type.ndim)
+        e = exp(shifted(x, axis))
+        return cast(true_div(e, row_sum(e, axis, e.type.dtype)), x.type.dtype)
+
 
 class LogSoftmax(_RowOp):
     """``log(softmax(x))`` along one axis, computed as ``x - max - log1p(sum of exp(x - max) of all but the largest)``:
@@ -123,15 +113,11 @@ class LogSoftmax(_RowOp):
         return [sub(t, sum(mul(t, Softmax(self.axis)(inputs[0])), self.axis, keepdims=True))]
 
     def expand(self, x: Variable) -> Variable:
-        """The spelling. The largest elements count apart from the others: what these add may be far below one unit in
-        the last place of 1."""
-        work, top = self.top(x)
-        shifted = sub(work, top)
-        zero = as_tensor_variable(np.zeros((), work.type.dtype))
-        largest = eq(shifted, zero)
-        ties = sub(self.total(largest, "float64"), as_tensor_variable(np.ones((), "float64")))
-        shift = log1p(add(self.total(switch(largest, zero, exp(shifted)), "float64"), ties))
-        return cast(sub(shifted, cast(shift, work.type.dtype)), x.type.dtype)
+        """The spelling."""
+        axis = self.at(x.type.ndim)
+        d = shifted(x, axis)
+        return cast(sub(d, cast(log_of_total(*exponentials(d, axis)), d.type.dtype)), x.type.dtype)
+
 
 class SoftmaxGrad(_RowOp):
     """``(dy - sum(dy * y)) * y`` along one axis: the gradient of the softmax ``y`` (Theano's name).
@@ -174,7 +160,7 @@ class SoftmaxGrad(_RowOp):
     def expand(self, dy: Variable, y: Variable) -> Variable:
         """The spelling."""
         work = "float32" if y.type.dtype == "float16" else y.type.dtype
-        total = self.total(mul(cast(dy, "float64"), cast(y, "float64")), work)
+        total = row_sum(mul(cast(dy, "float64"), cast(y, "float64")), self.at(y.type.ndim), work)
         return cast(mul(sub(cast(dy, work), total), cast(y, work)), y.type.dtype)
     def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
         """What must hold at run time."""

@@ -133,13 +133,25 @@ class RowGrouping:
         """Those that are worth it."""
         for at, node in enumerate(self.graph.order):
             self._visit(node)
-            while self.fresh:  # a group joins as a whole: those that read it may be behind us
-                users = [user for user, _ in self.graph.clients[self.fresh.pop().outputs[0]] if user is not None]
-                for user in users:
-                    if self.position[user] < at:
-                        self._visit(user)
-        found = {id(unit): unit for unit in self.unit.values() if isinstance(unit, Cluster)}
-        return [cluster for cluster in found.values() if self._pays(cluster)]
+            self._revisit(at)
+        found = [cluster for cluster in self._all() if self._pays(cluster)]
+        for cluster in found[:]:  # what stays behind and reads a stored value may begin another
+            for node in (r for group in cluster.groups for r in group.reductions if self.unit.get(r) is None):
+                if node not in cluster.behind:
+                    dims = self.facts.shape(node.inputs[0])
+                    self._found(Cluster(dims, node.op.axes(len(dims))), [node])  # type: ignore[attr-defined]
+        self._revisit(len(self.graph.order))
+        return found + [cluster for cluster in self._all() if cluster not in found and self._pays(cluster)]
+
+    def _all(self) -> list[Cluster]:
+        return list({id(unit): unit for unit in self.unit.values() if isinstance(unit, Cluster)}.values())
+
+    def _revisit(self, end: int) -> None:
+        """Visit what reads nodes that joined since, before position ``end``: groups join as a whole."""
+        while self.fresh:
+            for user, _ in self.graph.clients[self.fresh.pop().outputs[0]]:
+                if user is not None and self.position[user] < end:
+                    self._visit(user)
 
     def _visit(self, node: Apply) -> None:
         if isinstance(node.op, Reduction):
