@@ -19,7 +19,7 @@ from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
-from symtensor.link.nests import CHUNKS
+from symtensor.link.nests import CHUNKS, Gather
 from symtensor.link.nodes import scalar_program
 from symtensor.link.program import Array, Program, Step
 from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
@@ -211,8 +211,19 @@ class Emitter:
         if array.root.kind == "scalar" and array.root.local is not None:
             return LoopOperand(array.dtype, value=self.scalar(array.root.local))
         symbols = self.program.symbols
+        operand = LoopOperand(array.dtype, self._walk(step, array.dims, array.strides, dims), self.storage.pointer(array))
+        if array.rows is not None and array.parent is not None:
+            rows, free = array.rows, (ZERO,) * (len(array.dims) - len(array.rows.dims))
+            operand.gather = Gather(rows.dtype, self._walk(step, array.dims, (*rows.strides, *free), dims),
+                                    self.storage.pointer(rows), symbols.of(array.parent.dims[0]), array.parent.strides[0])
+        return operand
+
+    def _walk(self, step: Step, own_dims: Sequence[Variable], own_strides: Sequence[Product],
+              dims: Sequence[Variable]) -> tuple[Product, ...]:
+        """The strides of an operand along the dimensions of a loop: 0 where it is broadcast."""
+        symbols = self.program.symbols
         strides = []
-        for axis, (own, dim, stride) in enumerate(zip(array.dims, dims, array.strides, strict=True)):
+        for axis, (own, dim, stride) in enumerate(zip(own_dims, dims, own_strides, strict=True)):
             mine, loop = symbols.of(own), symbols.of(dim)
             if mine == ONE:
                 strides.append(ZERO)
@@ -221,7 +232,7 @@ class Emitter:
             else:
                 self._broadcast_check(step, axis, own, dim)
                 strides.append(stride if mine.static is not None else self._select(own, stride))
-        return LoopOperand(array.dtype, tuple(strides), self.storage.pointer(array))
+        return tuple(strides)
 
     def _broadcast_check(self, step: Step, axis: int, own: Variable, dim: Variable) -> None:
         key = (self.program.symbols.of(own), self.program.symbols.of(dim))

@@ -23,11 +23,23 @@ from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
 from symtensor.ops.reduction import Reduction
 
-__all__ = ["LoopOperand", "LoopTarget", "NestPass"]
+__all__ = ["Gather", "LoopOperand", "LoopTarget", "NestPass"]
 
 GRAIN = 16384  # elements of a cheap body that are worth a thread
 CHUNKS = 256  # partial results of a reduction over all axes, at most
 BLOCK = 4096  # elements summed in a row before the sum is added to the total
+
+
+@dataclass
+class Gather:
+    """Which rows of a table an operand reads: those named by the integers at ``pointer``, walked by ``strides``; the
+    table has ``rows`` rows, ``step`` apart. They were checked."""
+
+    dtype: str
+    strides: tuple[Product, ...]
+    pointer: str
+    rows: Product
+    step: Product
 
 
 @dataclass
@@ -39,6 +51,7 @@ class LoopOperand:
     pointer: str = ""
     value: str = ""
     overwritten_by: int | None = None  # the output that is computed in this operand's memory
+    gather: Gather | None = None
 
 
 @dataclass
@@ -70,11 +83,14 @@ class NestPass:
         self.operands = {k: operand for k, operand in enumerate(operands) if k in needed}
         self.arrays = [k for k, operand in self.operands.items() if not operand.value]
         rows = [self.operands[k].strides for k in self.arrays]
+        gathers = {k: gather for k in self.arrays if (gather := self.operands[k].gather) is not None}
+        rows += [gather.strides for gather in gathers.values()]
         rows += [driver.symbols.steps(dims)] * bool(self.stores)
         gone = self._gone(len(dims))
         reduced = [axis in gone for axis in range(len(dims))] or [bool(self.reductions)]
         self.nest = self._with_axis(collapse(driver.symbols, dims, rows, reduced))
         self.strides = dict(zip(self.arrays, self.nest.strides))
+        self.places = dict(zip(gathers, self.nest.strides[len(self.arrays):]))
         self.values: dict[int, str] = {}
         self.fixed: set[int] = set()  # the values whose texts hold for all iterations
         self.calls = 0  # of functions, in one iteration
@@ -112,6 +128,8 @@ class NestPass:
                 self.fixed.add(k)
             elif not self._shares(k):
                 f.pointer(f"const {ctype}", f"p{k}", operand.pointer)
+            if operand.gather is not None:
+                f.pointer(f"const {C_TYPES[operand.gather.dtype]}", f"at{k}", operand.gather.pointer)
         for k in dict.fromkeys(k for k, _ in self.stores):
             f.pointer(C_TYPES[self.targets[k].dtype], f"o{k}", self.targets[k].pointer)
 
@@ -124,9 +142,7 @@ class NestPass:
 
     def _flat(self) -> None:
         f = self.function
-        self._hoist()
-        self._innermost("for (int64_t i = begin; i < end; i++) {", "i", {k: self._pointer_name(k) for k in self.arrays},
-                        {k: f"o{k}" for k in self.written})
+        self._innermost("for (int64_t i = begin; i < end; i++) {", "i", *self._bases([]))
         f.call(self.driver.product(self.nest.dims[0]), str(self._grain()))
 
     def _rows(self) -> None:
@@ -231,12 +247,6 @@ class NestPass:
             clauses.append(f" reduction({operator}:{letter}{k})")
         return ["#pragma omp simd" + "".join(clauses)]
 
-    def _hoist(self) -> None:
-        """Operands that the only axis does not move are read once, at the top."""
-        for k in self.arrays:
-            if all(step == ZERO for step in self.strides[k]):
-                self._read_once(k, self._pointer_name(k))
-
     def _read_once(self, k: int, pointer: str) -> None:
         self.function.add([f"const {C_TYPES[self.operands[k].dtype]} x{k} = *{pointer};"])
         self.fixed.add(k)
@@ -248,7 +258,8 @@ class NestPass:
         bases: dict[int, str] = {}
         for k in self.arrays:
             steps = self.strides[k]
-            terms = [self._term(name, step) for name, step in zip(names, steps, strict=False) if step != ZERO]
+            terms = self._row(k, names)
+            terms += [self._term(name, step) for name, step in zip(names, steps, strict=False) if step != ZERO]
             if low and steps[-1] != ZERO:
                 terms.append(self._term(low, steps[-1]))
             pointer = " + ".join([self._pointer_name(k), *terms])
@@ -262,6 +273,17 @@ class NestPass:
             else:
                 bases[k] = pointer
         return bases, self._store_bases(names, low)
+
+    def _row(self, k: int, names: Sequence[str]) -> list[str]:
+        """Where the row starts that a gathered operand reads."""
+        gather = self.operands[k].gather
+        if gather is None:
+            return []
+        terms = [self._term(name, step) for name, step in zip(names, self.places[k], strict=False) if step != ZERO]
+        rows, named = self.function.size(gather.rows), f"at{k}[{' + '.join(terms) or '0'}]"
+        self.function.add([f"const int64_t named{k} = (int64_t){named};"])
+        row = f"named{k}" if gather.dtype.startswith("u") else f"(named{k} < 0 ? named{k} + {rows} : named{k})"
+        return [self._term(row, gather.step)]
 
     def _store_bases(self, names: Sequence[str], low: str) -> dict[int, str]:
         f = self.function

@@ -66,6 +66,7 @@ class Array:
     number: int = -1
     place: tuple[str, int] | None = None
     local: Variable | None = None  # the 0-d variable a "scalar" stands for
+    rows: Array | None = None  # the integers that say which rows of the parent these are
     aliases: list[Array] = field(default_factory=list)  # what the result of a host call may share memory with
 
     @property
@@ -248,6 +249,8 @@ class Program:
         if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
             self.step("loop", node, reads)
             return
+        if self._add_gather(node):
+            return
         kernel = node.op.kernel(node)
         if kernel is None:
             step = self.step("host", node, reads, kind="host")
@@ -262,6 +265,7 @@ class Program:
         step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
 
     def step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
+        reads = [*reads, *(array.rows for array in reads if array.rows is not None)]
         step = Step(name, node, self.note(node) if node is not None else -1, reads, [],
                     path=self.paths.get(node, ()) if node is not None else ())
         for output in node.outputs if node is not None else ():
@@ -273,6 +277,31 @@ class Program:
         step.fallible = not all(self.is_early(dim) for dim in sizes)  # checks of shapes, and memory, at the step
         self.steps.append(step)
         return step
+
+    def _add_gather(self, node: Apply) -> bool:
+        """Rows of a table that only loops read are read where they lie: their step is the check of the indices."""
+        check = getattr(node.op, "row_check", lambda node: None)(node)
+        readers = [user for user, _ in self.graph.clients.get(node.outputs[0], ())]
+        if check is None or not 0 < len(readers) <= 4:
+            return False
+        for reader in readers:
+            if reader is None or self.paths.get(reader) != self.paths.get(node):
+                return False
+            if not isinstance(reader.op, (Fused, Reduction)) and not is_elementwise(reader):
+                return False
+        table, rows = (self.array(variable) for variable in node.inputs)
+        if table is None or rows is None or "scalar" in (table.root.kind, rows.root.kind) or table.rows is not None:
+            return False
+        if self.symbols.of(table.dims[-1]) == ONE:  # the loop along the row is the innermost one
+            return False
+        output, free = node.outputs[0], (ZERO,) * len(rows.dims)
+        self._new(Array(output.type.dtype, self.dims(output), (*free, *table.strides[1:]), "view", False, output, table,
+                        rows=rows))
+        sizes = [dim for array in (table, rows) for dim in array.dims]
+        late = "FAIL" in check.body or not all(map(self.is_early, sizes))
+        self.steps.append(Step("kernel", node, self.note(node), [table, rows], [], check, fallible=late,
+                               path=self.paths.get(node, ())))
+        return True
 
     def _new(self, array: Array) -> Array:
         if array.variable is not None:

@@ -36,7 +36,7 @@ static inline void st_own_box(int rank, const int64_t *dim, const char *sliced, 
     high[part] = dim[part] == most ? end : end * dim[part] / most;
 }
 
-typedef struct { st_call *st_call_; int32_t st_node; const float *st_in0; int64_t st_n0; int64_t st_n1; const int32_t *st_in1; int64_t st_n2; float *st_out0; } k0_t;
+typedef struct { st_call *st_call_; int32_t st_node; const float *st_in0; int64_t st_n0; int64_t st_n1; const int32_t *st_in1; } k0_t;
 ST_KERNEL k0(void *context, int64_t begin, int64_t end)
 {
     const k0_t *const st_c = context;
@@ -46,83 +46,60 @@ ST_KERNEL k0(void *context, int64_t begin, int64_t end)
     const int64_t st_n0 = st_c->st_n0;
     const int64_t st_n1 = st_c->st_n1;
     const int32_t *restrict const st_in1 = st_c->st_in1;
-    const int64_t st_n2 = st_c->st_n2;
-    float *restrict const st_out0 = st_c->st_out0;
     const int64_t st_in0_dim[] = {st_n0, st_n1};
-    const int64_t st_in1_dim[] = {st_n2};
-    const int64_t st_out0_dim[] = {st_n2, st_n1};
 #define IN0_T float
 #define IN0_PTR st_in0
 #define IN0_DIM(k) st_in0_dim[k]
-#define IN0(a0, a1) st_in0[(a0) * st_n1 + (a1)]
 #define IN1_T int32_t
 #define IN1_PTR st_in1
-#define IN1_DIM(k) st_in1_dim[k]
 #define IN1(a0) st_in1[(a0)]
-#define OUT0_T float
-#define OUT0_PTR st_out0
-#define OUT0_DIM(k) st_out0_dim[k]
-#define OUT0(a0, a1) st_out0[(a0) * st_n1 + (a1)]
-    {
-        if (OUT0_DIM(0) == 0) {
-            for (int64_t q0 = 0; q0 < IN1_DIM(0); q0++)
-            {
-                int64_t x0 = (int64_t)IN1(q0);
-                if (x0 < -IN0_DIM(0) || x0 >= IN0_DIM(0)) FAIL(ST_INDEX, x0, 0, IN0_DIM(0));
-                if (x0 < 0) x0 += IN0_DIM(0);
-            }
-            return;
-        }
-        const int64_t s1 = 0, p1 = 1, n1 = IN0_DIM(1);
-        const int64_t b0 = IN1_DIM(0);
-        int64_t rest_ = begin;
-        const int64_t r0_ = rest_;
-        int64_t r0 = r0_;
-        for (int64_t i = begin; i < end; i++) {
-            int64_t x0 = (int64_t)IN1(r0);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t rest_ = i;
+        const int64_t q0 = rest_;
+
+        {
+            int64_t x0 = (int64_t)IN1(q0);
             if (x0 < -IN0_DIM(0) || x0 >= IN0_DIM(0)) FAIL(ST_INDEX, x0, 0, IN0_DIM(0));
             if (x0 < 0) x0 += IN0_DIM(0);
-#pragma omp simd
-            for (int64_t r1 = 0; r1 < n1; r1++) {
-                const int64_t x1 = s1 + r1 * p1;
-                OUT0(r0, r1) = IN0(x0, x1);
-            }
-
-            r0++;
         }
     }
 #undef IN0_T
 #undef IN0_PTR
 #undef IN0_DIM
-#undef IN0
 #undef IN1_T
 #undef IN1_PTR
-#undef IN1_DIM
 #undef IN1
-#undef OUT0_T
-#undef OUT0_PTR
-#undef OUT0_DIM
-#undef OUT0
 }
 
-typedef struct { const float *p1; float x2; float *o0; } k1_t;
+typedef struct { const float *p0; const int32_t *at0; const float *p1; float x2; float *o0; int64_t n0; int64_t n1; } k1_t;
 ST_KERNEL k1(void *context, int64_t begin, int64_t end)
 {
     const k1_t *const st_c = context;
+    const float *restrict const p0 = st_c->p0;
+    const int32_t *restrict const at0 = st_c->at0;
     const float *restrict const p1 = st_c->p1;
     const float x2 = st_c->x2;
     float *restrict const o0 = st_c->o0;
+    const int64_t n0 = st_c->n0;
+    const int64_t n1 = st_c->n1;
+    for (int64_t q = begin; q < end; q++) {
+        const int64_t i0 = q;
+        const int64_t named0 = (int64_t)at0[i0];
+        const float *b0 = p0 + (named0 < 0 ? named0 + n1 : named0) * n0;
+        const float *b1 = p1 + i0 * n0;
+        float *w0 = o0 + i0 * n0;
 #pragma omp simd
-    for (int64_t i = begin; i < end; i++) {
-        const float v0 = o0[i];
-        const float v1 = p1[i];
-        const float v3 = (st_tanhf(v0));
-        const float v4 = (v3 * v3);
-        const float v5 = (1.0f - v4);
-        const float v6 = (v1 * v5);
-        const float v7 = (x2 * v6);
-        const float v8 = (-v7);
-        o0[i] = v8;
+        for (int64_t j = 0; j < n0; j++) {
+            const float v0 = b0[j];
+            const float v1 = b1[j];
+            const float v3 = (st_tanhf(v0));
+            const float v4 = (v3 * v3);
+            const float v5 = (1.0f - v4);
+            const float v6 = (v1 * v5);
+            const float v7 = (x2 * v6);
+            const float v8 = (-v7);
+            w0[j] = v8;
+        }
     }
 }
 
@@ -237,27 +214,25 @@ int st_main(st_call *call)
         if (n2 == 1 || n3 == 1) return ST_GENERAL;
         { status = st_fail(call, ST_SHAPE, 5, ST_VALUES(1, n2, n3)); goto done; }
     }
-    const int64_t n4 = (ST_MAX(n1, 1));
-    const int64_t n5 = (n3 * n1);
-    const int64_t n6 = in[0].shape[0];
+    const int64_t n4 = in[0].shape[0];
     const float s0 = *(const float *)in[3].data;
-    const int64_t n7 = (ST_MAX(1, n6));
-    const int64_t n8 = (ST_MAX(n7, n3));
+    const int64_t n5 = (ST_MAX(1, n4));
+    const int64_t n6 = (ST_MAX(n5, n3));
+    const int64_t n7 = (n3 * n1);
     const int64_t m0 = st_slot((int64_t)0, st_times(st_times(4, n3), n1));
     char *const arena = m0 >= ST_TOO_MUCH ? NULL : call->arena(call, (size_t)m0);
     if (arena == NULL && m0 > 0) { status = ST_MEMORY; goto done; }
     float *const p0 = (float *)in[0].data;
     int32_t *const p1 = (int32_t *)in[1].data;
-    float *const p3 = (float *)in[2].data;
-    float *const p2 = (float *)(arena);
-    const int64_t t0 = n4;
-    st_run(rt, k0, &(k0_t){call, 0, p0, n6, n3, p1, n1, p2}, t0, st_most(st_grain(16384, t0, n5 + n3 * n1), st_blocks(t0, rt->threads)));
+    float *const p2 = (float *)in[2].data;
+    const int64_t t0 = n1;
+    st_run(rt, k0, &(k0_t){call, 0, p0, n4, n3, p1}, t0, st_grain(16384, t0, n4 * n3 + n1 + n3 * n1));
     if (call->error.code) { status = ST_FAILED; goto done; }
-    float *const p4 = (float *)(arena);
-    st_run(rt, k1, &(k1_t){p3, s0, p4}, n3 * n1, 5461);
-    float *const p5 = (float *)in[0].data;
-    const int64_t t1 = n8;
-    st_run(rt, k2, &(k2_t){call, 3, p0, n6, n3, p4, n1, p1, p5}, t1, st_most(st_grain(16384, t1, n5), st_blocks(t1, rt->threads)));
+    float *const p3 = (float *)(arena);
+    st_run(rt, k1, &(k1_t){p0, p1, p2, s0, p3, n3, n4}, n1, st_rows(5461, n3));
+    float *const p4 = (float *)in[0].data;
+    const int64_t t1 = n6;
+    st_run(rt, k2, &(k2_t){call, 3, p0, n4, n3, p3, n1, p1, p4}, t1, st_most(st_grain(16384, t1, n7), st_blocks(t1, rt->threads)));
     if (call->error.code) { status = ST_FAILED; goto done; }
 done:
     return status;
