@@ -52,6 +52,7 @@ class Emitter:
         self.selected: dict[tuple[Product, Product], Product] = Names(self.driver)  # type: ignore[assignment]
         self.checked: dict[tuple[Product, Product], str] = Names(self.driver)
         self.hosts: list[Apply] = []
+        self.touched: tuple[set[object], set[object]] = set(), set()  # memory that calls read and write that wait
         self.counters: list[tuple[str, int]] = []  # of loops in which the call may end, outer ones first
 
     def emit(self) -> tuple[str, str]:
@@ -75,12 +76,30 @@ class Emitter:
                 self._reduction_checks(step, early=False)
             for array in step.writes:
                 self.storage.take_late(array)
+            self._let_wait(step)
             getattr(self, f"_{step.kind}")(step)
+            self.driver.together = False
             for number in self.plan.releases.get(at, ()):
                 self.driver.add([f"{f'if (held[{number}] != NULL) ' if self.program.paths else ''}"
                                  f"rt->release(held[{number}]); held[{number}] = NULL;"])
+        self.driver.flush()
         branches.close()
         return self._file_level(), self._main()
+
+    def _let_wait(self, step: Step) -> None:
+        """Whether the calls of loops that touch different memory may run at the same time."""
+        if step.kind == "view":
+            return
+        writes, reads = ({_memory(root) for array in arrays for root in (array.root, *array.root.aliases)}
+                         for arrays in (step.writes, step.reads))
+        if not self.driver.waiting:
+            self.touched = set(), set()
+        read, written = self.touched
+        if step.kind != "loop" or writes & (read | written) or reads & written:
+            self.driver.flush()
+            read, written = set(), set()
+        self.touched = read | reads, written | writes
+        self.driver.together = step.kind == "loop" and not step.path
 
     # -- checks -------------------------------------------------------------------------------------------------------
 
@@ -378,6 +397,11 @@ class Emitter:
             return "\n".join(["int st_main(st_call *call)", "{", *indented(body), "}"])
         body, wrappers = _calls_not_inlined(body)
         return "\n".join([*wrappers, "ST_LONG int st_main(st_call *call)", "{", *indented(body), "}"])
+
+
+def _memory(root: Array) -> object:
+    """What is equal for arrays that may lie in the same memory."""
+    return ("input", root.number) if root.kind == "input" else root.place or root
 
 
 def _calls_not_inlined(lines: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -105,11 +105,13 @@ int st_main(st_call *call)
     float *const p4 = (float *)in[1].data;
     float *const p5 = (float *)in[2].data;
     float *const p6 = (float *)in[0].data;
-    st_run(rt, k0, &(k0_t){p1, s0, p4, p5, p6}, n6 * n7, 5461);
     float *const p11 = (float *)in[5].data;
     float *const p12 = (float *)in[6].data;
     float *const p13 = (float *)in[4].data;
-    st_run(rt, k0, &(k0_t){p8, s0, p11, p12, p13}, n11, 5461);
+    st_together(rt, (const st_job[]){
+        {k0, &(k0_t){p1, s0, p4, p5, p6}, n6 * n7, 5461},
+        {k0, &(k0_t){p8, s0, p11, p12, p13}, n11, 5461},
+    }, 2);
 done:
     return status;
 }
