@@ -6,15 +6,15 @@ counters: n sizes, s scalars, p pointers, t temporaries, k functions, c constant
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from symtensor.graph.variable import Apply, Variable
 from symtensor.link.branches import Branches, choose
 from symtensor.link.expressions import Scalars
-from symtensor.link.functions import Driver, Names, indented
+from symtensor.link.functions import Driver, Names, calls_not_inlined, indented
 from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
@@ -90,7 +90,7 @@ class Emitter:
         """Whether the calls of loops that touch different memory may run at the same time."""
         if step.kind == "view":
             return
-        writes, reads = ({_memory(root) for array in arrays for root in (array.root, *array.root.aliases)}
+        writes, reads = ({root.memory for array in arrays for root in (array.root, *array.root.aliases)}
                          for arrays in (step.writes, step.reads))
         if not self.driver.waiting:
             self.touched = set(), set()
@@ -229,12 +229,12 @@ class Emitter:
     def operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
         if array.root.kind == "scalar" and array.root.local is not None:
             return LoopOperand(array.dtype, value=self.scalar(array.root.local))
-        symbols = self.program.symbols
-        operand = LoopOperand(array.dtype, self._walk(step, array.dims, array.strides, dims), self.storage.pointer(array))
-        if array.rows is not None and array.parent is not None:
-            rows, free = array.rows, (ZERO,) * (len(array.dims) - len(array.rows.dims))
-            operand.gather = Gather(rows.dtype, self._walk(step, array.dims, (*rows.strides, *free), dims),
-                                    self.storage.pointer(rows), symbols.of(array.parent.dims[0]), array.parent.strides[0])
+        walk = partial(self._walk, step, array.dims, dims=dims)
+        operand = LoopOperand(array.dtype, walk(array.strides), self.storage.pointer(array))
+        if (rows := array.rows) is not None and (table := array.parent) is not None:
+            free = (ZERO,) * (len(array.dims) - len(rows.dims))
+            operand.gather = Gather(rows.dtype, walk((*rows.strides, *free)), self.storage.pointer(rows),
+                                    self.program.symbols.of(table.dims[0]), table.strides[0])
         return operand
 
     def _walk(self, step: Step, own_dims: Sequence[Variable], own_strides: Sequence[Product],
@@ -395,23 +395,5 @@ class Emitter:
         body = [*text, "return status;"]
         if len(text) <= LONG:
             return "\n".join(["int st_main(st_call *call)", "{", *indented(body), "}"])
-        body, wrappers = _calls_not_inlined(body)
+        body, wrappers = calls_not_inlined(body)
         return "\n".join([*wrappers, "ST_LONG int st_main(st_call *call)", "{", *indented(body), "}"])
-
-
-def _memory(root: Array) -> object:
-    """What is equal for arrays that may lie in the same memory."""
-    return ("input", root.number) if root.kind == "input" else root.place or root
-
-
-def _calls_not_inlined(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The statements of a long driver with calls, instead of copies, of the inline functions; and those functions."""
-    pattern = re.compile(r"\b(st_(?:expm1|exp|log1p|log|tanh|sigmoid|softplus)(f?))\(")
-    wrappers: dict[str, None] = {}
-
-    def renamed(match: re.Match[str]) -> str:
-        name, ctype = match[1], "float" if match[2] else "double"
-        wrappers[f"static __attribute__((noinline)) {ctype} {name}_call({ctype} x) {{ return {name}(x); }}"] = None
-        return f"{name}_call("
-
-    return [pattern.sub(renamed, line) for line in lines], list(wrappers)

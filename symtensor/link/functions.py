@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from symtensor.graph.variable import Variable
 from symtensor.link.layout import Product, Symbols, Text
 from symtensor.ops.elemwise import C_TYPES
 
-__all__ = ["Driver", "Function", "Names"]
+__all__ = ["Driver", "Function", "Names", "calls_not_inlined"]
 
 TOGETHER = 32  # calls in one parallel region, at most
 
@@ -233,3 +234,16 @@ def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
             result.append(text if not text or text[0] == "#" else "    " * level + text)
             depth += text.count("{") - text.count("}")
     return result
+
+
+def calls_not_inlined(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The statements of a long driver with calls, instead of copies, of the inline functions; and those functions."""
+    pattern = re.compile(r"\b(st_(?:expm1|exp|log1p|log|tanh|sigmoid|softplus)(f?))\(")
+    wrappers: dict[str, None] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        name, ctype = match[1], "float" if match[2] else "double"
+        wrappers[f"static __attribute__((noinline)) {ctype} {name}_call({ctype} x) {{ return {name}(x); }}"] = None
+        return f"{name}_call("
+
+    return [pattern.sub(renamed, line) for line in lines], list(wrappers)

@@ -17,6 +17,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
 from symtensor.link.bodies import Body, Carry, add_branch, add_loop, knows_rows, make_body
+from symtensor.link.gather import add_gather
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
 from symtensor.link.nodes import is_elementwise, is_scalar_code
 from symtensor.ops.branch import IfElse, Path, paths
@@ -76,6 +77,12 @@ class Array:
         while array.parent is not None:
             array = array.parent
         return array
+
+
+    @property
+    def memory(self) -> object:
+        """What is equal for roots that may lie in the same memory."""
+        return ("input", self.number) if self.kind == "input" else self.place or self
 
 
 @dataclass(eq=False)
@@ -249,7 +256,7 @@ class Program:
         if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
             self.step("loop", node, reads)
             return
-        if self._add_gather(node):
+        if add_gather(self, node):
             return
         kernel = node.op.kernel(node)
         if kernel is None:
@@ -277,31 +284,6 @@ class Program:
         step.fallible = not all(self.is_early(dim) for dim in sizes)  # checks of shapes, and memory, at the step
         self.steps.append(step)
         return step
-
-    def _add_gather(self, node: Apply) -> bool:
-        """Rows of a table that only loops read are read where they lie: their step is the check of the indices."""
-        check = getattr(node.op, "row_check", lambda node: None)(node)
-        readers = [user for user, _ in self.graph.clients.get(node.outputs[0], ())]
-        if check is None or not 0 < len(readers) <= 4:
-            return False
-        for reader in readers:
-            if reader is None or self.paths.get(reader) != self.paths.get(node):
-                return False
-            if not isinstance(reader.op, (Fused, Reduction)) and not is_elementwise(reader):
-                return False
-        table, rows = (self.array(variable) for variable in node.inputs)
-        if table is None or rows is None or "scalar" in (table.root.kind, rows.root.kind) or table.rows is not None:
-            return False
-        if self.symbols.of(table.dims[-1]) == ONE:  # the loop along the row is the innermost one
-            return False
-        output, free = node.outputs[0], (ZERO,) * len(rows.dims)
-        self._new(Array(output.type.dtype, self.dims(output), (*free, *table.strides[1:]), "view", False, output, table,
-                        rows=rows))
-        sizes = [dim for array in (table, rows) for dim in array.dims]
-        late = "FAIL" in check.body or not all(map(self.is_early, sizes))
-        self.steps.append(Step("kernel", node, self.note(node), [table, rows], [], check, fallible=late,
-                               path=self.paths.get(node, ())))
-        return True
 
     def _new(self, array: Array) -> Array:
         if array.variable is not None:

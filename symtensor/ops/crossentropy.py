@@ -13,7 +13,7 @@ from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, is_float, is_integer
 from symtensor.graph.variable import Apply, Variable
 from symtensor.ops.argreduce import argmax
-from symtensor.ops.convert import as_index, as_tensor_variable, int64_constant
+from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.create import arange
 from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle
@@ -21,7 +21,7 @@ from symtensor.ops.elementwise import abs_, add, cast, eq, gt, mul, neg, sqr, su
 from symtensor.ops.elementwise_math import exp, log, sigmoid, softplus
 from symtensor.ops.elemwise import composite, upgrade_to_float
 from symtensor.ops.reduce import max, sum
-from symtensor.ops.rows import exponentials, log_of_total, row_sum, shifted
+from symtensor.ops.rows import CHECK, exponentials, hot_targets, log_of_total, row_sum, shifted
 from symtensor.ops.shape import shape_of
 
 __all__ = [
@@ -31,11 +31,6 @@ __all__ = [
     "crossentropy_softmax_argmax_1hot_with_bias", "crossentropy_softmax_max_and_argmax_1hot_with_bias",
     "sigmoid_binary_crossentropy",
 ]
-
-_CHECK = """const int64_t target = (int64_t){target}(i);
-if (target < 0 || target >= {n}) {{ FAIL(ST_INDEX, target, 1, {n}); }}
-"""
-
 
 class _OneHotOp(Op):
     """What the ops with one integer target per row share."""
@@ -53,22 +48,22 @@ class _OneHotOp(Op):
                             f"type {target.type}; one-hot rows go to categorical_crossentropy")
         have, want = rows.type.shape[0], target.type.shape[0]
         if None not in (have, want) and have != want:
-            raise self._wrong_rows(have, want)
+            raise self.wrong_rows(have, want)
         return rows, target
 
     def _check_values(self, rows: Any, target: Any) -> np.ndarray[Any, Any]:
         """The numbers of the rows, after the checks that native code makes too."""
         if rows.shape[0] != target.shape[0]:
-            raise self._wrong_rows(rows.shape[0], target.shape[0])
+            raise self.wrong_rows(rows.shape[0], target.shape[0])
         wrong = np.flatnonzero((target < 0) | (target >= rows.shape[1]))
         if wrong.size:
-            raise self._wrong_target(target[wrong[0]], rows.shape[1])
+            raise self.wrong_target(target[wrong[0]], rows.shape[1])
         return np.arange(rows.shape[0])
 
-    def _wrong_target(self, target: int, classes: int) -> Exception:
+    def wrong_target(self, target: int, classes: int) -> Exception:
         return IndexError(f"{self}: target {target} is not one of the {classes} classes (0 to {classes - 1})")
 
-    def _wrong_rows(self, rows: int, targets: int) -> Exception:
+    def wrong_rows(self, rows: int, targets: int) -> Exception:
         return ValueError(f"{self}: {rows} row(s) but {targets} target(s)")
 
     def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
@@ -80,61 +75,13 @@ class _OneHotOp(Op):
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (target, 1, classes) or (0, rows, targets)."""
         if code == "ST_INDEX":
-            return self._wrong_target(values[0], values[2])
-        return self._wrong_rows(values[1], values[2])
+            return self.wrong_target(values[0], values[2])
+        return self.wrong_rows(values[1], values[2])
 
 
 def _one_hot(rows: Variable, target: Variable) -> Variable:
     """The bool matrix, of the shape of ``rows``, that is true at each row's target."""
     return eq(dimshuffle(arange(shape_of(rows)[1], dtype="int64"), "x", 0), dimshuffle(target, 0, "x"))
-
-
-class CheckedTargets(Op):
-    """Targets as int32, of which there is one for each of ``rows`` rows, each one of ``classes`` columns: the check that
-    ``op`` makes. ValueError and IndexError at run time otherwise."""
-
-    __props__ = ("op",)
-    without = {"gradient": "targets are integers", "R_op": "targets are integers"}
-
-    def __init__(self, op: _OneHotOp) -> None:
-        self.op = op
-
-    def make_node(self, target: Any, rows: Any, classes: Any) -> Apply:
-        target = as_tensor_variable(target)
-        return Apply(self, [target, as_index(rows), as_index(classes)],
-                     [TensorType("int32", target.type.shape, target.type.device).make_variable()])
-
-    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
-        target, rows, classes = inputs
-        if target.shape[0] != rows:
-            raise self.op._wrong_rows(int(rows), target.shape[0])
-        wrong = np.flatnonzero((target < 0) | (target >= classes))
-        if wrong.size:
-            raise self.op._wrong_target(target[wrong[0]], int(classes))
-        outputs[0][0] = target.astype("int32")
-
-    def infer_shape(self, node: Apply, shapes: Sequence[Dims]) -> list[Dims]:  # type: ignore[override]
-        return [shapes[0]]
-
-    def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
-        """What must hold at run time."""
-        rows, have = node.inputs[1], shapes[0][0]
-        return [(equal(rows, have), "ST_SHAPE", (int64_constant(0), rows, have))]
-
-    def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
-        """The words of a failure in native code."""
-        return self.op.failure(node, code, values)
-
-    def kernel(self, node: Apply) -> Kernel:
-        body = _CHECK.format(target="IN0", n="IN2()") + "OUT0_PTR[i] = (int32_t)target;"
-        return Kernel(body, shape_of(node.inputs[0])[0])
-
-
-def _hot(op: _OneHotOp, rows: Variable, target: Variable) -> Variable:
-    """As `_one_hot`, of checked targets."""
-    count, classes = shape_of(rows)
-    known = CheckedTargets(op)(target, count, classes)
-    return eq(dimshuffle(arange(classes, dtype="int32"), "x", 0), dimshuffle(known, 0, "x"))
 
 
 def _zero(like: Variable) -> Variable:
@@ -171,7 +118,7 @@ class CrossentropyCategorical1Hot(_OneHotOp):
 
     def kernel(self, node: Apply) -> Kernel:
         f = "" if node.inputs[0].type.dtype == "float64" else "f"
-        body = _CHECK.format(target="IN1", n="IN0_DIM(1)")
+        body = CHECK.format(target="IN1", n="IN0_DIM(1)")
         return Kernel(f"{body}OUT0_PTR[i] = (OUT0_T)-st_log{f}(IN0(i, target));", shape_of(node.inputs[0])[0])
 
 
@@ -194,7 +141,7 @@ class CrossentropyCategorical1HotGrad(_OneHotOp):
         g, coding, target = inputs
         rows = self._check_values(coding, target)
         if g.shape != target.shape:
-            raise self._wrong_rows(g.shape[0], target.shape[0])
+            raise self.wrong_rows(g.shape[0], target.shape[0])
         result = np.zeros_like(coding, order="C")
         with np.errstate(all="ignore"):
             result[rows, target] = -g / coding[rows, target]
@@ -215,7 +162,7 @@ class CrossentropyCategorical1HotGrad(_OneHotOp):
         return [[True], [True], [False]]
 
     def kernel(self, node: Apply) -> Kernel:
-        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
+        body = CHECK.format(target="IN2", n="IN1_DIM(1)")
         body += """OUT0_T *out = OUT0_PTR + i * IN1_DIM(1);
 for (int64_t k = 0; k < IN1_DIM(1); k++) out[k] = 0;
 out[target] = (OUT0_T)(-IN0(i) / IN1(i, target));"""
@@ -272,7 +219,7 @@ class CrossentropySoftmax1Hot(_OneHotOp):
 
     def expand(self, x: Variable, target: Variable) -> list[Variable]:
         """The spelling, which the fusion makes one pass over each row."""
-        hot, d = _hot(self, x, target), shifted(x, 1)
+        hot, d = hot_targets(self, x, target), shifted(x, 1)
         others, ties = exponentials(d, 1)
         chosen = row_sum(switch(hot, d, _zero(d)), 1, d.type.dtype, d.type.dtype)  # exact: the others are 0
         loss = dimshuffle(cast(sub(log_of_total(others, ties), cast(chosen, "float64")), x.type.dtype), 0)
@@ -305,7 +252,7 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
         g, softmax, target = inputs
         rows = self._check_values(softmax, target)
         if g.shape != target.shape:
-            raise self._wrong_rows(g.shape[0], target.shape[0])
+            raise self.wrong_rows(g.shape[0], target.shape[0])
         result = np.array(softmax, order="C")
         result[rows, target] -= 1
         result *= g[:, None]
@@ -327,7 +274,7 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
     def expand(self, g: Variable, softmax: Variable, target: Variable) -> Variable:
         """The spelling."""
         work = "float32" if softmax.type.dtype == "float16" else softmax.type.dtype
-        hot = _hot(CrossentropySoftmax1Hot(), softmax, target)  # the check of the losses, once
+        hot = hot_targets(CrossentropySoftmax1Hot(), softmax, target)  # the check of the losses, once
         scale = dimshuffle(cast(g, work), 0, "x")
         return cast(mul(scale, sub(cast(softmax, work), cast(hot, work))), softmax.type.dtype)
 

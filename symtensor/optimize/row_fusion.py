@@ -83,7 +83,8 @@ class Cluster:
                    or (not made_again and (user in again or user in behind))
                    for user, _ in users[variable])
 
-    def program(self, users: dict[Variable, list], literal: Any) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
+    def program(self, users: dict[Variable, list],
+                literal: Any) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
         """The program, the variables it reads and those it computes, each of the rank it has in the graph; a value per
         row stands for itself and for its forms with the row's axes as dimensions of 1."""
         made: dict[Variable, int | Variable] = {}  # a step, or what a dimshuffle shows in another form
