@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.variable import Apply, Variable
+from symtensor.ops.branch import Path
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.fused import ScalarProgram, Step
@@ -29,9 +30,9 @@ _INPUTS, _STEPS, _REPEATED = 48, 400, 2
 
 
 class Cluster:
-    """Nodes that become loops over the rows of ``dims`` along ``axes``. ``sources`` is what they read; ``groups`` those
-    of the first pass that they are from; ``behind`` reductions over other axes, and ``again`` the nodes that the loop
-    of these computes again."""
+    """Nodes that become loops over the rows of ``dims`` along ``axes``, all under the conditions ``path``. ``sources``
+    is what they read; ``groups`` those of the first pass that they are from; ``behind`` reductions over other axes, and
+    ``again`` the nodes that the loop of these computes again."""
 
     def __init__(self, dims: tuple[Variable, ...], axes: tuple[int, ...], path: Path) -> None:
         self.dims, self.axes, self.path = dims, axes, path
@@ -123,8 +124,9 @@ class Cluster:
 class RowGrouping:
     """Which nodes share loops over rows. ``unit`` is the group, or the cluster, of each node."""
 
-    def __init__(self, graph: FunctionGraph, facts: Facts, unit: dict[Apply, Any], literal: Any) -> None:
-        self.graph, self.facts, self.literal = graph, facts, literal
+    def __init__(self, graph: FunctionGraph, facts: Facts, unit: dict[Apply, Any], paths: dict[Apply, Path],
+                 literal: Any) -> None:
+        self.graph, self.facts, self.paths, self.literal = graph, facts, paths, literal
         self.unit = dict(unit)
         self.position = {node: at for at, node in enumerate(graph.order)}
         self.readers: dict[Variable, list[Cluster]] = {}
@@ -139,8 +141,7 @@ class RowGrouping:
         for cluster in found[:]:  # what stays behind and reads a stored value may begin another
             for node in (r for group in cluster.groups for r in group.reductions if self.unit.get(r) is None):
                 if node not in cluster.behind:
-                    dims = self.facts.shape(node.inputs[0])
-                    self._found(Cluster(dims, node.op.axes(len(dims))), [node])  # type: ignore[attr-defined]
+                    self._found(self._begin(node), [node])
         self._revisit(len(self.graph.order))
         return found + [cluster for cluster in self._all() if cluster not in found and self._pays(cluster)]
 
@@ -186,16 +187,21 @@ class RowGrouping:
             for cluster in self.readers.get(source, ()):
                 if (cluster.dims, cluster.axes) == (dims, axes) and self._join(cluster, [node]):
                     return
-            self._found(Cluster(dims, axes), [node])
+            self._found(self._begin(node), [node])
         elif isinstance(home, Cluster):
             if (home.dims, home.axes) == (dims, axes) and self.unit.get(node) is not home:
                 self._join(home, [node])
         elif home.dims == dims:
-            cluster = Cluster(dims, axes)
+            cluster = self._begin(node)
             cluster.groups.append(home)
             for other in home.reductions:
                 self.unit.pop(other, None)
             self._found(cluster, [*home.nodes, *(r for r in home.reductions if r.op.axes(len(dims)) == axes)])
+
+    def _begin(self, node: Apply) -> Cluster:
+        """A cluster for a reduction."""
+        dims = self.facts.shape(node.inputs[0])
+        return Cluster(dims, node.op.axes(len(dims)), self.paths.get(node, ()))  # type: ignore[attr-defined]
 
     def _follow(self, node: Apply) -> None:
         """Take the group of a node into the clusters that it reads from."""
@@ -249,7 +255,9 @@ class RowGrouping:
             self.readers.setdefault(variable, []).append(cluster)
 
     def _join(self, cluster: Cluster, nodes: Sequence[Apply]) -> bool:
-        """Take the nodes into the cluster, where it stays convex and within limits."""
+        """Take the nodes into the cluster, where it stays convex and within limits, and all run together."""
+        if any(self.paths.get(node, ()) != cluster.path for node in nodes):
+            return False
         inside = {*cluster.nodes, *nodes}
         outer = {v for node in inside for v in node.inputs if v.owner not in inside}
         if len(inside) > _STEPS or len(outer) > _INPUTS or self._leaves(inside, outer):

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from symtensor import Mode, function, grad
+from symtensor import Mode, function, grad, ifelse
 from symtensor import tensor as T
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.ops.fused import Fused
@@ -113,6 +113,22 @@ def test_dear_values_wait_in_the_row_of_a_result():
     assert plan.repeated == 0
     assert [len(stage.loaded) for stage in plan.stages] == [0, 0, 1]
     assert plan.may_overwrite(0, 0)  # X is read for the last time where the exponentials are written
+
+
+@pytest.mark.compiler
+@needs_compiler
+def test_what_runs_in_a_branch_alone_stays_there():
+    x, c = T.dmatrix("x"), T.bscalar("c")
+    centered = x - x.mean(axis=1, keepdims=True)
+    outputs = [centered.max(axis=1), ifelse(c, T.exp(centered) / T.exp(centered).sum(axis=1, keepdims=True), x)]
+    native, plain = function([x, c], outputs), function([x, c], outputs, mode=PLAIN)
+    assert "if (" in native.c_source()[native.c_source().index("st_main("):]
+    for taken in (0, 1):
+        value = rng.normal(size=(4, 5))
+        for ours, want in zip(native(value, taken), plain(value, taken), strict=True):
+            np.testing.assert_allclose(ours, want, rtol=1e-12)
+    names, _ = fused(X.max(axis=1), ifelse(T.eq(X.sum(), 0), T.exp(X - X.max(axis=1, keepdims=True)).sum(axis=1), H[:, 0]))
+    assert not any("max" in name and "exp" in name for name in names)
 
 
 @pytest.mark.compiler

@@ -71,7 +71,7 @@ typedef struct { st_body body; const void *context; int64_t n, grain; } st_job;
 typedef struct { const st_job *jobs; int count; } st_jobs;
 ST_UNUSED static void st_pieces(void *context, int64_t begin, int64_t end)
 {
-    const st_jobs *const all = context;
+    const st_jobs *const all = (const st_jobs *)context;
     int64_t first = 0;
     for (int k = 0; k < all->count && first < end; k++) {
         const st_job *const job = all->jobs + k;
