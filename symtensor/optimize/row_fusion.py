@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "RowGrouping"]
 
-_INPUTS, _STEPS, _REPEATED = 48, 400, 2
-"""Limits of one node; the last one is that of function calls that are made again in a later loop."""
+_INPUTS, _STEPS, _REPEATED, _SEARCH = 48, 400, 2, 4000
+"""Limits of one node: inputs, steps, function calls that are made again in a later loop, nodes looked at for a path."""
 
 
 class Cluster:
@@ -131,6 +131,7 @@ class RowGrouping:
         self.position = {node: at for at, node in enumerate(graph.order)}
         self.readers: dict[Variable, list[Cluster]] = {}
         self.fresh: list[Apply] = []
+        self._known: dict[Any, tuple[list[Apply], int, set[Apply]]] = {}
 
     def clusters(self) -> list[Cluster]:
         """Those that are worth it."""
@@ -266,7 +267,7 @@ class RowGrouping:
         return True
 
     def _leaves(self, inside: set[Apply], outer: Iterable[Variable]) -> bool:
-        """Whether a path leads from the nodes out and back in."""
+        """Whether a path leads from the nodes out and back in, or may: far away it is not looked for."""
         first = min(self.position[node] for node in inside)
         seen: set[Apply] = set()
         pending = [v.owner for v in outer if v.owner is not None]
@@ -274,15 +275,29 @@ class RowGrouping:
             node = pending.pop()
             if node in seen:
                 continue
-            unit = self.unit.get(node)
-            members = [node] if unit is None else [*unit.nodes, *getattr(unit, "reductions", ())]
-            members = [member for member in members if member not in inside]
+            members, last, reads = self._reads(node)
+            if not inside.isdisjoint(members):
+                members = [member for member in members if member not in inside]
+                last, reads = self._summary(members)
             seen.update(members)
-            if max(self.position[member] for member in members) < first:
+            if last < first:
                 continue
-            reads = {v.owner for member in members for v in member.inputs if v.owner is not None}
-            if not inside.isdisjoint(reads):
+            if not inside.isdisjoint(reads) or len(seen) > _SEARCH:
                 return True
-            pending += [owner for owner in reads if owner not in members]
+            pending += [owner for owner in reads if owner not in seen]
         return False
 
+    def _reads(self, node: Apply) -> tuple[list[Apply], int, set[Apply]]:
+        """The nodes that are one with this one, the last of their positions, and what they read; kept for groups."""
+        unit = self.unit.get(node)
+        if isinstance(unit, Cluster):
+            return unit.nodes, *self._summary(unit.nodes)
+        key = node if unit is None else unit
+        if key not in self._known:
+            members = [node] if unit is None else [*unit.nodes, *unit.reductions]
+            self._known[key] = members, *self._summary(members)
+        return self._known[key]
+
+    def _summary(self, members: Sequence[Apply]) -> tuple[int, set[Apply]]:
+        reads = {v.owner for member in members for v in member.inputs if v.owner is not None}
+        return max(self.position[member] for member in members), reads
