@@ -101,7 +101,7 @@ class NestPass:
 
     def _with_axis(self, nest: Nest) -> Nest:
         """A reduction needs a reduced axis, if only one of size 1."""
-        if not (self.reductions or self.program.axes) or any(nest.reduced):
+        if not (self.reductions or self.program.by_rows) or any(nest.reduced):
             return nest
         return Nest((*nest.dims, ONE), tuple((*row, ZERO) for row in nest.strides), (*nest.reduced, True))
 

@@ -68,10 +68,15 @@ class ScalarProgram:
         return self.inputs[value] if value < len(self.inputs) else self.steps[value - len(self.inputs)].dtype
 
     @cached_property
+    def by_rows(self) -> bool:
+        """Whether there are rows, if only of one position (a reduction over no axes)."""
+        return bool(self.axes) or any(isinstance(step.op, Reduction) for step in self.steps)
+
+    @cached_property
     def per_row(self) -> frozenset[int]:
         """The values of which there is one per row."""
         found = set(self.rows)
-        for number, step in enumerate(self.steps if self.axes else (), len(self.inputs)):
+        for number, step in enumerate(self.steps if self.by_rows else (), len(self.inputs)):
             if isinstance(step.op, Reduction) or all(isinstance(arg, Literal) or arg in found for arg in step.args):
                 found.add(number)
         return frozenset(found)
