@@ -7,6 +7,7 @@ counters: n sizes, s scalars, p pointers, t temporaries, k functions, c constant
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from symtensor.link.kernels import KernelOperand, emit_kernel
 from symtensor.link.layout import ONE, ZERO, Product, Text
 from symtensor.link.loops import LoopOperand, LoopTarget, emit_loops
 from symtensor.link.memory import Plan
-from symtensor.link.nests import CHUNKS
+from symtensor.link.nests import CHUNKS, Gather
 from symtensor.link.nodes import scalar_program
 from symtensor.link.program import Array, Program, Step
 from symtensor.link.repeat import begin_loop, copy_array, end_loop, put
@@ -51,6 +52,7 @@ class Emitter:
         self.selected: dict[tuple[Product, Product], Product] = Names(self.driver)  # type: ignore[assignment]
         self.checked: dict[tuple[Product, Product], str] = Names(self.driver)
         self.hosts: list[Apply] = []
+        self.touched: tuple[set[object], set[object]] = set(), set()  # memory that calls read and write that wait
         self.counters: list[tuple[str, int]] = []  # of loops in which the call may end, outer ones first
 
     def emit(self) -> tuple[str, int]:
@@ -74,12 +76,30 @@ class Emitter:
                 self._reduction_checks(step, early=False)
             for array in step.writes:
                 self.storage.take_late(array)
+            self._let_wait(step)
             getattr(self, f"_{step.kind}")(step)
+            self.driver.together = False
             for number in self.plan.releases.get(at, ()):
                 self.driver.add([f"{f'if (held[{number}] != NULL) ' if self.program.paths else ''}"
                                  f"rt->release(held[{number}]); held[{number}] = NULL;"])
+        self.driver.flush()
         branches.close()
         return self._assemble()
+
+    def _let_wait(self, step: Step) -> None:
+        """Whether the calls of loops that touch different memory may run at the same time."""
+        if step.kind == "view":
+            return
+        writes, reads = ({root.memory for array in arrays for root in (array.root, *array.root.aliases)}
+                         for arrays in (step.writes, step.reads))
+        if not self.driver.waiting:
+            self.touched = set(), set()
+        read, written = self.touched
+        if step.kind != "loop" or writes & (read | written) or reads & written:
+            self.driver.flush()
+            read, written = set(), set()
+        self.touched = read | reads, written | writes
+        self.driver.together = step.kind == "loop" and not step.path
 
     # -- checks -------------------------------------------------------------------------------------------------------
 
@@ -114,9 +134,8 @@ class Emitter:
         """Reductions without identity need an element for each result."""
         if step.node is None or step.kind != "loop":
             return
-        program = scalar_program(step.node)
-        for _, reduction in program.outputs:
-            if reduction is None or reduction.record.identity is not None:
+        for reduction in scalar_program(step.node).reductions:
+            if reduction.record.identity is not None:
                 continue
             dims = self.loop_dims(step)
             axes = reduction.axes(len(dims))
@@ -158,8 +177,9 @@ class Emitter:
             return step.reads[0].dims
         if isinstance(node.op, Reduction):
             return self.program.dims(node.inputs[0])
-        for output, (_, reduction) in zip(node.outputs, scalar_program(node).outputs, strict=True):
-            if reduction is None:
+        program, ndim = scalar_program(node), node.inputs[0].type.ndim
+        for k, output in enumerate(node.outputs):
+            if not program.gone(k, ndim) and program.outputs[k][1] is None:
                 return self.program.dims(output)
         from symtensor.ops.shape import broadcast_shape
 
@@ -209,9 +229,20 @@ class Emitter:
     def operand(self, step: Step, array: Array, dims: Sequence[Variable]) -> LoopOperand:
         if array.root.kind == "scalar" and array.root.local is not None:
             return LoopOperand(array.dtype, value=self.scalar(array.root.local))
+        walk = partial(self._walk, step, array.dims, dims=dims)
+        operand = LoopOperand(array.dtype, walk(array.strides), self.storage.pointer(array))
+        if (rows := array.rows) is not None and (table := array.parent) is not None:
+            free = (ZERO,) * (len(array.dims) - len(rows.dims))
+            operand.gather = Gather(rows.dtype, walk((*rows.strides, *free)), self.storage.pointer(rows),
+                                    self.program.symbols.of(table.dims[0]), table.strides[0])
+        return operand
+
+    def _walk(self, step: Step, own_dims: Sequence[Variable], own_strides: Sequence[Product],
+              dims: Sequence[Variable]) -> tuple[Product, ...]:
+        """The strides of an operand along the dimensions of a loop: 0 where it is broadcast."""
         symbols = self.program.symbols
         strides = []
-        for axis, (own, dim, stride) in enumerate(zip(array.dims, dims, array.strides, strict=True)):
+        for axis, (own, dim, stride) in enumerate(zip(own_dims, dims, own_strides, strict=True)):
             mine, loop = symbols.of(own), symbols.of(dim)
             if mine == ONE:
                 strides.append(ZERO)
@@ -220,7 +251,7 @@ class Emitter:
             else:
                 self._broadcast_check(step, axis, own, dim)
                 strides.append(stride if mine.static is not None else self._select(own, stride))
-        return LoopOperand(array.dtype, tuple(strides), self.storage.pointer(array))
+        return tuple(strides)
 
     def _broadcast_check(self, step: Step, axis: int, own: Variable, dim: Variable) -> None:
         key = (self.program.symbols.of(own), self.program.symbols.of(dim))

@@ -93,6 +93,6 @@ class Scalars:
         lines = program_text(program, values, range(len(program.inputs) + len(program.steps)))
         stores = [f"{self.driver.names[output]} = {values[number]};"
                   for output, (number, _) in zip(node.outputs, program.outputs, strict=True)]
-        for step in program.steps:
-            self.driver.support(step.op.support)
+        for text in program.support:
+            self.driver.support(text)
         self.driver.add(["{", *lines, *stores, "}"])

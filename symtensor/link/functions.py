@@ -12,6 +12,8 @@ from symtensor.ops.elemwise import C_TYPES
 
 __all__ = ["Driver", "Function", "Names"]
 
+TOGETHER = 32  # calls in one parallel region, at most
+
 
 class Names(dict[Any, str]):
     """Names by what they stand for. Those made in the body of a loop are forgotten at its end."""
@@ -42,12 +44,40 @@ class Driver:
         self.functions: dict[str, str] = {}
         self.shared: dict[str, int] = {}
         self.branches = 0  # how many are open
+        self.together = False  # whether the next call may run beside those that wait
+        self._waiting: list[tuple[str, str, str, str]] = []
         self._count: dict[str, int] = {}
         self.scalar: Any = None  # the text of a scalar variable; the emitter puts its function here
 
     def add(self, lines: Iterable[str]) -> None:
-        """Append statements to the current section."""
+        """Append statements to the current section, after the calls that wait."""
+        if self._waiting and self.section == "steps":
+            self.flush()
         self.sections[self.section].extend(lines)
+
+    def run(self, name: str, context: str, count: str, grain: str) -> None:
+        """Append the call of a function, or let it wait for others that may run at the same time."""
+        if not self.together or self.section != "steps":
+            self.add([f"st_run(rt, {name}, {context}, {count}, {grain});"])
+            return
+        self.together = False  # a second call of the same step may need the first
+        self._waiting.append((name, context, count, grain))
+        if len(self._waiting) == TOGETHER:
+            self.flush()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether calls wait."""
+        return bool(self._waiting)
+
+    def flush(self) -> None:
+        """Append the calls that wait: several share one parallel region."""
+        jobs, self._waiting = self._waiting, []
+        if len(jobs) == 1:
+            self.sections["steps"].append(f"st_run(rt, {', '.join(jobs[0])});")
+        elif jobs:
+            listed = [f"{{{', '.join(job)}}}," for job in jobs]
+            self.sections["steps"] += ["st_together(rt, (const st_job[]){", *listed, f"}}, {len(jobs)});"]
 
     @contextmanager
     def inside(self, section: str) -> Iterator[None]:
@@ -86,7 +116,11 @@ class Driver:
         name = self.fresh(letter)
         if const:
             ctype = f"{ctype}const" if ctype.endswith("*") else f"const {ctype}"
-        self.add([f"{ctype} {name} = {value};"])
+        line = f"{ctype} {name} = {value};"
+        if const and letter in "pt":  # where memory lies, and sizes: what calls that wait do not change
+            self.sections[self.section].append(line)
+        else:
+            self.add([line])
         return name
 
     def declare(self, ctype: str, letter: str) -> str:
@@ -179,11 +213,7 @@ class Function:
         """Append the call over ``count`` iterations to the driver."""
         name = self.driver.define(self.text())
         values = ", ".join(value for _, value in self._fields.values())
-        if values:
-            context = f"&({name}_t){{{values}}}"
-            self.driver.add([f"st_run(rt, {name}, {context}, {count}, {grain});"])
-        else:
-            self.driver.add([f"st_run(rt, {name}, NULL, {count}, {grain});"])
+        self.driver.run(name, f"&({name}_t){{{values}}}" if values else "NULL", count, grain)
 
 
 def _bare(ctype: str) -> str:

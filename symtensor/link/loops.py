@@ -6,12 +6,14 @@ A nest is split into passes: stores and the reductions over one set of axes shar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symtensor.graph.record import Record
 from symtensor.link.functions import Driver
 from symtensor.link.layout import Product
 from symtensor.link.nests import LoopOperand, LoopTarget, NestPass
-from symtensor.ops.fused import ScalarProgram
+from symtensor.link.rows import RowsPass
+from symtensor.ops.fused import ScalarProgram, Step
 
 __all__ = ["LoopOperand", "LoopTarget", "emit_loops", "passes_of"]
 
@@ -50,14 +52,42 @@ def passes_of(program: ScalarProgram, ndim: int) -> list[Pass]:
 def emit_loops(driver: Driver, program: ScalarProgram, dims: Sequence[Product], operands: Sequence[LoopOperand],
                targets: Sequence[LoopTarget]) -> None:
     """Append the C functions and calls of a nest over ``dims`` to the program of ``driver``."""
+    if program.axes:
+        RowsPass(driver, program, dims, operands, targets).emit()
+        return
     for part in passes_of(program, len(dims)):
         if part.stored is None:
-            NestPass(driver, program, dims, operands, targets, part.outputs, _needed(program, part.outputs)).emit()
+            _emit_pass(driver, program, dims, operands, targets, part.outputs)
             continue
         dtype = program.dtype(program.outputs[part.stored][0])
         again = ScalarProgram((dtype,), (), tuple((0, reduction) for _, reduction in program.outputs))
         source = LoopOperand(dtype, driver.symbols.steps(dims), targets[part.stored].pointer)
-        NestPass(driver, again, dims, [source], targets, part.outputs, {0}).emit()
+        _emit_pass(driver, again, dims, [source], targets, part.outputs)
+
+
+def _emit_pass(driver: Driver, program: ScalarProgram, dims: Sequence[Product], operands: Sequence[LoopOperand],
+               targets: Sequence[LoopTarget], outputs: tuple[int, ...]) -> None:
+    nest = NestPass(driver, program, dims, operands, targets, outputs, _needed(program, outputs))
+    if not nest.reductions or all(nest.nest.reduced):
+        nest.emit()
+        return
+    place = {k: at for at, k in enumerate(outputs)}
+    moved = [replace(operand, overwritten_by=place.get(operand.overwritten_by))  # type: ignore[arg-type]
+             for operand in operands]
+    RowsPass(driver, _by_rows(program, outputs, len(dims)), dims, moved, [targets[k] for k in outputs]).emit()
+
+
+def _by_rows(program: ScalarProgram, outputs: Sequence[int], ndim: int) -> ScalarProgram:
+    """The program of one pass with its reductions, over the same axes, as steps."""
+    steps, made = list(program.steps), []
+    axes: tuple[int, ...] = ()
+    for value, reduction in (program.outputs[k] for k in outputs):
+        if reduction is not None:
+            axes = reduction.axes(ndim)
+            steps.append(Step(reduction, (value,), reduction.dtypes(program.dtype(value))[0]))
+            value = len(program.inputs) + len(steps) - 1
+        made.append((value, None))
+    return ScalarProgram(program.inputs, tuple(steps), tuple(made), axes)
 
 
 def _needed(program: ScalarProgram, outputs: Sequence[int]) -> set[int]:

@@ -23,6 +23,7 @@ from symtensor.link.layout import ZERO, Product
 from symtensor.link.nodes import scalar_program
 from symtensor.link.program import Array, Program, Step
 from symtensor.ops.shape import Shape_i
+from symtensor.ops.stages import stages_of
 
 __all__ = ["Plan", "plan_memory"]
 
@@ -223,8 +224,12 @@ def overwritable(program: Program, step: Step, output: int, array: Array, root: 
     if any(not exact(program, read, array.dims) for k in touching if (read := inputs[k]) is not None):
         return None
     if step.kind == "loop":
-        stored = scalar_program(step.node).outputs[output][1] is None
-        return touching[0] if stored else None
+        made = scalar_program(step.node)
+        if made.axes:
+            free = all(stages_of(made).may_overwrite(output, k) for k in touching)
+        else:
+            free = made.outputs[output][1] is None
+        return touching[0] if free else None
     allowed = step.node.op.may_overwrite.get(output, ())
     return touching[0] if len(touching) == 1 and touching[0] in allowed else None
 

@@ -1,15 +1,13 @@
 """The C function of one pass over a loop nest.
 
-A pass has one of five forms:
+A pass has one of these forms:
 
 - flat: one merged axis, contiguous or strided, split over the threads;
 - rows: outer axes as one split index, a vectorized inner loop;
 - tiles, where operands lie across the others: see `symtensor.link.tiles`;
-- inner reductions: a split index over the kept axes, loops over the reduced ones, the last one innermost;
-- outer reductions: a split index over kept axes and column blocks, whose accumulators are a small array.
-
-Reductions over all axes go by chunks of a size that depends on the shape alone; the driver joins the chunks in order.
-So results do not depend on the number of threads.
+- reductions over all axes, by chunks of a size that depends on the shape alone; the driver joins the chunks in order,
+  so that results do not depend on the number of threads;
+- reductions over some axes: see `symtensor.link.rows`.
 """
 
 from __future__ import annotations
@@ -27,12 +25,23 @@ from symtensor.ops.elemwise import C_TYPES
 from symtensor.ops.fused import ScalarProgram
 from symtensor.ops.reduction import Reduction
 
-__all__ = ["LoopOperand", "LoopTarget", "NestPass"]
+__all__ = ["Gather", "LoopOperand", "LoopTarget", "NestPass"]
 
 GRAIN = 16384  # elements of a cheap body that are worth a thread
 CHUNKS = 256  # partial results of a reduction over all axes, at most
 BLOCK = 4096  # elements summed in a row before the sum is added to the total
-COLUMNS = 256  # accumulators of an outer reduction
+
+
+@dataclass
+class Gather:
+    """Which rows of a table an operand reads: those named by the integers at ``pointer``, walked by ``strides``; the
+    table has ``rows`` rows, ``step`` apart. They were checked."""
+
+    dtype: str
+    strides: tuple[Product, ...]
+    pointer: str
+    rows: Product
+    step: Product
 
 
 @dataclass
@@ -44,6 +53,7 @@ class LoopOperand:
     pointer: str = ""
     value: str = ""
     overwritten_by: int | None = None  # the output that is computed in this operand's memory
+    gather: Gather | None = None
 
 
 @dataclass
@@ -64,25 +74,36 @@ class NestPass:
         self.driver = driver
         self.program = program
         self.targets = targets
-        self.stores = [k for k in outputs if program.outputs[k][1] is None]
-        self.reductions = [(k, reduction) for k in outputs if (reduction := program.outputs[k][1]) is not None]
+        self.stores = [(k, program.outputs[k][0]) for k in outputs
+                       if program.outputs[k][1] is None and program.outputs[k][0] not in program.per_row]
+        self.reductions = [(k, program.outputs[k][0], reduction)  # the first names the accumulator
+                           for k in outputs if (reduction := program.outputs[k][1]) is not None]
+        self.loaded: dict[int, int] = {}  # values that are read from outputs
         self.function = Function(driver)
+        self.written = {k for k, _ in self.stores}
         self.needed = needed
         self.operands = {k: operand for k, operand in enumerate(operands) if k in needed}
-        reduced_axes = set(self.reductions[0][1].axes(len(dims))) if self.reductions else set()
-        reduced = [axis in reduced_axes for axis in range(len(dims))] or [bool(self.reductions)]
         self.arrays = [k for k, operand in self.operands.items() if not operand.value]
         rows = [self.operands[k].strides for k in self.arrays]
+        gathers = {k: gather for k in self.arrays if (gather := self.operands[k].gather) is not None}
+        rows += [gather.strides for gather in gathers.values()]
         rows += [driver.symbols.steps(dims)] * bool(self.stores)
+        gone = self._gone(len(dims))
+        reduced = [axis in gone for axis in range(len(dims))] or [bool(self.reductions)]
         self.nest = self._with_axis(collapse(driver.symbols, dims, rows, reduced))
         self.strides = dict(zip(self.arrays, self.nest.strides))
+        self.places = dict(zip(gathers, self.nest.strides[len(self.arrays):]))
         self.values: dict[int, str] = {}
-        self.hoisted: set[int] = set()
+        self.fixed: set[int] = set()  # the values whose texts hold for all iterations
         self.calls = 0  # of functions, in one iteration
+
+    def _gone(self, ndim: int) -> tuple[int, ...]:
+        """The axes that are reduced."""
+        return self.reductions[0][2].axes(ndim) if self.reductions else self.program.axes
 
     def _with_axis(self, nest: Nest) -> Nest:
         """A reduction needs a reduced axis, if only one of size 1."""
-        if not self.reductions or any(nest.reduced):
+        if not (self.reductions or self.program.by_rows) or any(nest.reduced):
             return nest
         return Nest((*nest.dims, ONE), tuple((*row, ZERO) for row in nest.strides), (*nest.reduced, True))
 
@@ -95,16 +116,13 @@ class NestPass:
         if not self.reductions:
             if len(nest.dims) == 1:
                 self._flat()
-            elif tiled := across(nest, self.strides):
+            elif tiled := across(nest, {k: steps for k, steps in self.strides.items()
+                                         if self.operands[k].gather is None}):
                 write_tiles(self, *tiled)
             else:
                 self._rows()
-        elif all(nest.reduced):
-            self._all()
-        elif nest.reduced[-1]:
-            self._inner()
         else:
-            self._outer()
+            self._all()
 
     def _parameters(self) -> None:
         f = self.function
@@ -112,20 +130,24 @@ class NestPass:
             ctype = C_TYPES[operand.dtype]
             if operand.value:
                 self.values[k] = f.field(f"const {ctype}", f"x{k}", operand.value)
-            elif operand.overwritten_by not in self.stores:
+                self.fixed.add(k)
+            elif not self._shares(k):
                 f.pointer(f"const {ctype}", f"p{k}", operand.pointer)
-        for k in self.stores:
+            if operand.gather is not None:
+                f.pointer(f"const {C_TYPES[operand.gather.dtype]}", f"at{k}", operand.gather.pointer)
+        for k in dict.fromkeys(k for k, _ in self.stores):
             f.pointer(C_TYPES[self.targets[k].dtype], f"o{k}", self.targets[k].pointer)
 
+    def _shares(self, k: int) -> bool:
+        """Whether a store of this pass goes to the memory of operand ``k``."""
+        return self.operands[k].overwritten_by in self.written
+
     def _pointer_name(self, k: int) -> str:
-        over = self.operands[k].overwritten_by
-        return f"o{over}" if over in self.stores else f"p{k}"
+        return f"o{self.operands[k].overwritten_by}" if self._shares(k) else f"p{k}"
 
     def _flat(self) -> None:
         f = self.function
-        self._hoist()
-        self._innermost("for (int64_t i = begin; i < end; i++) {", "i", {k: self._pointer_name(k) for k in self.arrays},
-                        {k: f"o{k}" for k in self.stores})
+        self._innermost("for (int64_t i = begin; i < end; i++) {", "i", *self._bases([]))
         f.call(self.driver.product(self.nest.dims[0]), str(self._grain()))
 
     def _rows(self) -> None:
@@ -139,54 +161,6 @@ class NestPass:
         rows = self.driver.product(self.driver.symbols.multiply(*self.nest.dims[:-1]))
         f.call(rows, f"st_rows({self._grain()}, {self.driver.product(self.nest.dims[-1])})")
 
-    def _inner(self) -> None:
-        f, nest = self.function, self.nest
-        names = [f"i{axis}" for axis in range(len(nest.dims))]
-        kept = [axis for axis, reduced in enumerate(nest.reduced) if not reduced]
-        f.add(["for (int64_t q = begin; q < end; q++) {"])
-        f.add(self._unravel([names[axis] for axis in kept], [nest.dims[axis] for axis in kept]))
-        f.add(self._accumulators("a"))
-        depth = self._open([axis for axis in range(len(nest.dims) - 1) if nest.reduced[axis]], names)
-        self._reduce_inner(names[:-1], "0", f.size(nest.dims[-1]))
-        f.add(["}"] * depth)
-        for k, reduction in self.reductions:
-            target = self.targets[k]
-            out = f.pointer(C_TYPES[target.dtype], f"o{k}", target.pointer)
-            f.add([f"{out}[q] = {convert(f'a{k}', self._accumulator(k, reduction), target.dtype)};"])
-        f.add(["}"])
-        work = self.driver.product(self._size(True))
-        f.call(self.driver.product(self._size(False)), f"st_rows({self._grain()}, {work})")
-
-    def _outer(self) -> None:
-        f, nest = self.function, self.nest
-        names = [f"i{axis}" for axis in range(len(nest.dims))]
-        width = f.size(nest.dims[-1])
-        blocks = f.field("const int64_t", "blocks", f"st_blocks({self.driver.product(nest.dims[-1])}, {COLUMNS})")
-        f.add(["for (int64_t q = begin; q < end; q++) {",
-               f"const int64_t low = q % {blocks} * {COLUMNS}, row = q / {blocks};",
-               f"const int64_t wide = st_least({width} - low, {COLUMNS});"])
-        kept = [axis for axis in range(len(nest.dims) - 1) if not nest.reduced[axis]]
-        f.add(self._unravel([names[axis] for axis in kept], [nest.dims[axis] for axis in kept], "row"))
-        for k, reduction in self.reductions:
-            accumulator = self._accumulator(k, reduction)
-            f.add([f"{C_TYPES[accumulator]} a{k}[{COLUMNS}];",
-                   f"for (int64_t j = 0; j < wide; j++) a{k}[j] = {reduction.record.c_init(accumulator)};"])
-        depth = self._open([axis for axis in range(len(nest.dims) - 1) if nest.reduced[axis]], names)
-        bases, outs = self._bases(names[:-1], "low")
-        f.add(["#pragma omp simd", "for (int64_t j = 0; j < wide; j++) {"])
-        f.add(self._body("j", bases, outs))
-        f.add([f"a{k}[j] = {self._join(k, reduction, f'a{k}[j]')};" for k, reduction in self.reductions])
-        f.add(["}", *["}"] * depth])
-        for k, reduction in self.reductions:
-            target = self.targets[k]
-            out = f.pointer(C_TYPES[target.dtype], f"o{k}", target.pointer)
-            value = convert(f"a{k}[j]", self._accumulator(k, reduction), target.dtype)
-            f.add([f"for (int64_t j = 0; j < wide; j++) {out}[row * {width} + low + j] = {value};"])
-        f.add(["}"])
-        rows = self.driver.product(self.driver.symbols.multiply(ONE, *(nest.dims[axis] for axis in kept)))
-        count = f"{rows} * st_blocks({self.driver.product(nest.dims[-1])}, {COLUMNS})"
-        f.call(count, f"st_rows({self._grain()}, {self.driver.product(self._size(True))} * {COLUMNS})")
-
     def _all(self) -> None:
         """Chunks of rows (of elements, where there is one axis) give partial results; the driver joins them."""
         f, nest, driver = self.function, self.nest, self.driver
@@ -197,27 +171,27 @@ class NestPass:
         chunks = driver.local("int64_t", f"st_blocks({count}, {chunk})")
         n, size = f.field("const int64_t", "count", count), f.field("const int64_t", "chunk", chunk)
         parts: dict[int, str] = {}
-        for number, (k, reduction) in enumerate(self.reductions):
-            ctype = C_TYPES[self._accumulator(k, reduction)]
+        for number, (k, value, reduction) in enumerate(self.reductions):
+            ctype = C_TYPES[self._accumulator(value, reduction)]
             parts[k] = f"(({ctype} *){driver.scratch('parts', number)})"
             f.field(f"{ctype} *const", f"part{k}", parts[k])
         f.add(["for (int64_t q = begin; q < end; q++) {",
                f"const int64_t low = q * {size}, high = st_least(low + {size}, {n});"])
         f.add(self._accumulators("a"))
         if len(nest.dims) == 1:
-            self._reduce_inner([], "low", "high")
+            self._reduce_inner(*self._bases([]), "low", "high")
         else:
             names = [f"i{axis}" for axis in range(len(nest.dims) - 1)]
             f.add(["for (int64_t row = low; row < high; row++) {", *self._unravel(names, nest.dims[:-1], "row")])
-            self._reduce_inner(names, "0", f.size(nest.dims[-1]))
+            self._reduce_inner(*self._bases(names), "0", f.size(nest.dims[-1]))
             f.add(["}"])
-        f.add([*(f"part{k}[q] = a{k};" for k, _ in self.reductions), "}"])
+        f.add([*(f"part{k}[q] = a{k};" for k, _, _ in self.reductions), "}"])
         f.call(chunks, "1")
-        for k, reduction in self.reductions:
-            self._join_parts(k, reduction, parts[k], chunks)
+        for k, value, reduction in self.reductions:
+            self._join_parts(k, self._accumulator(value, reduction), reduction, parts[k], chunks)
 
-    def _join_parts(self, k: int, reduction: Reduction, part: str, chunks: str) -> None:
-        accumulator, target = self._accumulator(k, reduction), self.targets[k]
+    def _join_parts(self, k: int, accumulator: str, reduction: Reduction, part: str, chunks: str) -> None:
+        target = self.targets[k]
         total = self.driver.local(C_TYPES[accumulator], reduction.record.c_init(accumulator), const=False)
         joined = reduction.record.c_combine(accumulator, total, f"{part}[q]")
         self.driver.add([f"for (int64_t q = 0; q < {chunks}; q++) {total} = {joined};"])
@@ -226,11 +200,10 @@ class NestPass:
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
-    def _reduce_inner(self, names: Sequence[str], low: str, high: str) -> None:
+    def _reduce_inner(self, bases: dict[int, str], outs: dict[int, str], low: str, high: str) -> None:
         """The innermost loop of a reduction from ``low`` to ``high``; sums in the value's precision go by blocks."""
         f = self.function
-        bases, outs = self._bases(names)
-        blocked = any(self._blocked(k, reduction) for k, reduction in self.reductions)
+        blocked = any(self._blocked(value, reduction) for _, value, reduction in self.reductions)
         letter = "t" if blocked else "a"
         if blocked:
             f.add([f"for (int64_t from = {low}; from < {high}; from += {BLOCK}) {{",
@@ -238,54 +211,50 @@ class NestPass:
             low, high = "from", "to"
         self._innermost(f"for (int64_t j = {low}; j < {high}; j++) {{", "j", bases, outs, letter)
         if blocked:
-            for k, reduction in self.reductions:
-                accumulator = self._accumulator(k, reduction)
-                f.add([f"a{k} = {reduction.record.c_combine(accumulator, f'a{k}', f't{k}')};"])
+            for k, value, reduction in self.reductions:
+                joined = reduction.record.c_combine(self._accumulator(value, reduction), f"a{k}", f"t{k}")
+                f.add([f"a{k} = {joined};"])
             f.add(["}"])
 
-    def _blocked(self, k: int, reduction: Reduction) -> bool:
-        value = self.program.dtype(self.program.outputs[k][0])
-        accumulator = self._accumulator(k, reduction)
+    def _blocked(self, value: int, reduction: Reduction) -> bool:
+        dtype, accumulator = self.program.dtype(value), self._accumulator(value, reduction)
         last = self.nest.dims[-1].static
         small = last is not None and last <= BLOCK
-        return reduction.name in ("sum", "prod") and value == accumulator and not small and (
-            is_float(value) or is_complex(value))
+        return reduction.name in ("sum", "prod") and dtype == accumulator and not small and (
+            is_float(dtype) or is_complex(dtype))
 
-    def _accumulator(self, k: int, reduction: Reduction) -> str:
-        return reduction.dtypes(self.program.dtype(self.program.outputs[k][0]))[1]
+    def _accumulator(self, value: int, reduction: Reduction) -> str:
+        return reduction.dtypes(self.program.dtype(value))[1]
 
     def _accumulators(self, letter: str) -> list[str]:
         lines = []
-        for k, reduction in self.reductions:
-            accumulator = self._accumulator(k, reduction)
+        for k, value, reduction in self.reductions:
+            accumulator = self._accumulator(value, reduction)
             lines.append(f"{C_TYPES[accumulator]} {letter}{k} = {reduction.record.c_init(accumulator)};")
         return lines
 
-    def _join(self, k: int, reduction: Reduction, total: str) -> str:
-        number = self.program.outputs[k][0]
-        accumulator = self._accumulator(k, reduction)
-        value = convert(self.values[number], self.program.dtype(number), accumulator)
-        return reduction.record.c_combine(accumulator, total, value)
+    def _joins(self, letter: str, place: str = "") -> list[str]:
+        """Statements that join the values of an iteration to the accumulators."""
+        lines = []
+        for k, value, reduction in self.reductions:
+            accumulator, total = self._accumulator(value, reduction), f"{letter}{k}{place}"
+            new = convert(self.values[value], self.program.dtype(value), accumulator)
+            lines.append(f"{total} = {reduction.record.c_combine(accumulator, total, new)};")
+        return lines
 
     def _simd(self, letter: str = "a") -> list[str]:
         clauses = []
-        for k, reduction in self.reductions:
-            accumulator = self._accumulator(k, reduction)
+        for k, value, reduction in self.reductions:
+            accumulator = self._accumulator(value, reduction)
             if is_complex(accumulator) or accumulator == "float16":
                 return []
             operator = reduction.record.openmp or self.driver.declare_reduction(reduction.record, accumulator)
             clauses.append(f" reduction({operator}:{letter}{k})")
         return ["#pragma omp simd" + "".join(clauses)]
 
-    def _hoist(self) -> None:
-        """Operands that the only axis does not move are read once, at the top."""
-        for k in self.arrays:
-            if all(step == ZERO for step in self.strides[k]):
-                self._read_once(k, self._pointer_name(k))
-
     def _read_once(self, k: int, pointer: str) -> None:
         self.function.add([f"const {C_TYPES[self.operands[k].dtype]} x{k} = *{pointer};"])
-        self.hoisted.add(k)
+        self.fixed.add(k)
         self.values[k] = f"x{k}"
 
     def _bases(self, names: Sequence[str], low: str = "") -> tuple[dict[int, str], dict[int, str]]:
@@ -294,7 +263,8 @@ class NestPass:
         bases: dict[int, str] = {}
         for k in self.arrays:
             steps = self.strides[k]
-            terms = [self._term(name, step) for name, step in zip(names, steps, strict=False) if step != ZERO]
+            terms = self._row(k, names)
+            terms += [self._term(name, step) for name, step in zip(names, steps, strict=False) if step != ZERO]
             if low and steps[-1] != ZERO:
                 terms.append(self._term(low, steps[-1]))
             pointer = " + ".join([self._pointer_name(k), *terms])
@@ -302,22 +272,33 @@ class NestPass:
             if steps[-1] == ZERO:
                 self._read_once(k, f"({pointer})" if terms else pointer)
             elif terms:
-                restrict = "" if self.operands[k].overwritten_by in self.stores else "const "
+                restrict = "" if self._shares(k) else "const "
                 f.add([f"{restrict}{ctype} *b{k} = {pointer};"])
                 bases[k] = f"b{k}"
             else:
                 bases[k] = pointer
         return bases, self._store_bases(names, low)
 
+    def _row(self, k: int, names: Sequence[str]) -> list[str]:
+        """Where the row starts that a gathered operand reads."""
+        gather = self.operands[k].gather
+        if gather is None:
+            return []
+        terms = [self._term(name, step) for name, step in zip(names, self.places[k], strict=False) if step != ZERO]
+        rows, named = self.function.size(gather.rows), f"at{k}[{' + '.join(terms) or '0'}]"
+        self.function.add([f"const int64_t named{k} = (int64_t){named};"])
+        row = f"named{k}" if gather.dtype.startswith("u") else f"(named{k} < 0 ? named{k} + {rows} : named{k})"
+        return [self._term(row, gather.step)]
+
     def _store_bases(self, names: Sequence[str], low: str) -> dict[int, str]:
         f = self.function
         outs: dict[int, str] = {}
-        if not self.stores:
+        if not self.stores and not self.loaded:
             return outs
         steps = self.nest.strides[-1]
         terms = [self._term(name, step) for name, step in zip(names, steps, strict=False)]
         offset = " + ".join([*terms, *([self._term(low, steps[-1])] if low else [])])
-        for k in self.stores:
+        for k in sorted({*(k for k, _ in self.stores), *self.loaded.values()}):
             outs[k] = f"o{k}"
             if offset:
                 f.add([f"{C_TYPES[self.targets[k].dtype]} *w{k} = o{k} + {offset};"])
@@ -350,36 +331,36 @@ class NestPass:
 
     def _innermost(self, head: str, at: str, bases: dict[int, str], outs: dict[int, str], letter: str = "a") -> None:
         """The vectorized loop; where strides are known at run time only, there is a second one for steps of 1."""
-        unknown = [self.function.size(step) for k in self.arrays if k not in self.hoisted
+        unknown = [self.function.size(step) for k in self.arrays if k not in self.fixed
                    for step in [self.strides[k][-1]] if _at_run_time(step)]
         tests = " && ".join(f"{step} == 1" for step in dict.fromkeys(unknown))
         for unit in (True, False) if unknown else (False,):
             body = self._body(at, bases, outs, unit)
-            joins = [f"{letter}{k} = {self._join(k, reduction, f'{letter}{k}')};" for k, reduction in self.reductions]
-            loop = [*self._simd(letter), head, *body, *joins, "}"]
+            loop = [*self._simd(letter), head, *body, *self._joins(letter), "}"]
             opening = [f"if ({tests}) {{"] if unit else ["} else {"] if unknown else []
             self.function.add([*opening, *loop, *(["}"] if unknown and not unit else [])])
 
     def _body(self, at: str, bases: dict[int, str], outs: dict[int, str], unit: bool = False) -> list[str]:
         """One iteration: loads (``unit``: of neighbours), steps, stores."""
         lines: list[str] = []
-        for number in [number for number in self.values if number >= len(self.program.inputs)]:
+        for number in [number for number in self.values if number not in self.fixed]:
             del self.values[number]
         for k in self.arrays:
-            if k in self.hoisted:
+            if k in self.fixed:
                 continue
             stride = self.strides[k][-1]
             step = self.function.size(stride)
             index = at if step == "1" or (unit and _at_run_time(stride)) else f"{at} * {step}"
             lines.append(f"const {C_TYPES[self.operands[k].dtype]} v{k} = {bases[k]}[{index}];")
             self.values[k] = f"v{k}"
+        for number, k in self.loaded.items():
+            lines.append(f"const {C_TYPES[self.program.dtype(number)]} v{number} = {outs[k]}[{at}];")
+            self.values[number] = f"v{number}"
         lines += program_text(self.program, self.values, self.needed)
-        for k in self.stores:
-            number = self.program.outputs[k][0]
-            lines.append(f"{outs[k]}[{at}] = {self.values[number]};")
+        lines += [f"{outs[k]}[{at}] = {self.values[number]};" for k, number in self.stores]
         self.calls = sum(len(re.findall(r"[a-z_]\w*\(", line)) for line in lines)
-        for scalar_step in self.program.steps:
-            self.driver.support(scalar_step.op.support)
+        for text in self.program.support:
+            self.driver.support(text)
         return lines
 
     def _grain(self) -> int:

@@ -18,6 +18,7 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import toposort
 from symtensor.link.bodies import Body, Carry, add_branch, add_loop, knows_rows, make_body
+from symtensor.link.gather import add_gather
 from symtensor.link.layout import ONE, ZERO, Product, Symbols
 from symtensor.link.nodes import is_elementwise, is_scalar_code
 from symtensor.ops.branch import IfElse, Path, paths
@@ -66,6 +67,7 @@ class Array:
     number: int = -1
     place: tuple[str, int] | None = None
     local: Variable | None = None  # the 0-d variable a "scalar" stands for
+    rows: Array | None = None  # the integers that say which rows of the parent these are
     aliases: list[Array] = field(default_factory=list)  # what the result of a host call may share memory with
 
     @property
@@ -75,6 +77,12 @@ class Array:
         while array.parent is not None:
             array = array.parent
         return array
+
+
+    @property
+    def memory(self) -> object:
+        """What is equal for roots that may lie in the same memory."""
+        return ("input", self.number) if self.kind == "input" else self.place or self
 
 
 @dataclass(eq=False)
@@ -248,6 +256,8 @@ class Program:
         if isinstance(node.op, (Fused, Reduction)) or is_elementwise(node):
             self.step("loop", node, reads)
             return
+        if add_gather(self, node):
+            return
         kernel = node.op.kernel(node)
         if kernel is None:
             step = self.step("host", node, reads, kind="host")
@@ -262,6 +272,7 @@ class Program:
         step.fallible |= "FAIL" in kernel.body or self.has_late_checks(node)
 
     def step(self, name: str, node: Apply | None, reads: list[Array], kind: str = "buffer") -> Step:
+        reads = [*reads, *(array.rows for array in reads if array.rows is not None)]
         step = Step(name, node, self.note(node) if node is not None else -1, reads, [],
                     path=self.paths.get(node, ()) if node is not None else ())
         for output in node.outputs if node is not None else ():

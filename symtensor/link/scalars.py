@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symtensor.graph.types import is_complex
+from symtensor.graph.types import is_complex, is_float
 from symtensor.ops.elemwise import C_TYPES, Elemwise
 from symtensor.ops.fused import Literal, ScalarProgram
 
@@ -77,6 +77,9 @@ def convert(text: str, source: str, target: str) -> str:
         return text
     if target == "bool":
         return f"(st_bool)({text} != 0)"
+    if source == "bool" and is_float(target):  # compilers make a vector of a choice, not of a widened byte
+        one = "1.0" if target == "float64" else "1.0f"
+        return f"({text} ? {one} : {one.replace('1', '0', 1)})"
     if is_complex(source) and not is_complex(target):
         text = f"__real__ {text}" if text.isidentifier() else f"__real__ ({text})"
     return f"({C_TYPES[target]}){text}" if text.isidentifier() else f"({C_TYPES[target]})({text})"
@@ -102,7 +105,7 @@ def program_text(program: ScalarProgram, values: dict[int, str], needed: Collect
     lines: list[str] = []
     for at, step in enumerate(program.steps):
         number = first + at
-        if number in values or number not in needed:
+        if number in values or number not in needed or not isinstance(step.op, Elemwise):
             continue
         dtypes = [program.dtype(arg) for arg in step.args]
         args = [arg.value if isinstance(arg, Literal) else values[arg] for arg in step.args]

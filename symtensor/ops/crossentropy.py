@@ -18,9 +18,10 @@ from symtensor.ops.create import arange
 from symtensor.ops.dim_math import equal
 from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.elementwise import abs_, add, cast, eq, gt, mul, neg, sqr, sub, switch, true_div
-from symtensor.ops.elementwise_math import log, sigmoid, softplus
+from symtensor.ops.elementwise_math import exp, log, sigmoid, softplus
 from symtensor.ops.elemwise import composite, upgrade_to_float
 from symtensor.ops.reduce import max, sum
+from symtensor.ops.rows import CHECK, exponentials, hot_targets, log_of_total, row_sum, shifted
 from symtensor.ops.shape import shape_of
 
 __all__ = [
@@ -30,11 +31,6 @@ __all__ = [
     "crossentropy_softmax_argmax_1hot_with_bias", "crossentropy_softmax_max_and_argmax_1hot_with_bias",
     "sigmoid_binary_crossentropy",
 ]
-
-_CHECK = """const int64_t target = (int64_t){target}(i);
-if (target < 0 || target >= {n}) {{ FAIL(ST_INDEX, target, 1, {n}); }}
-"""
-
 
 class _OneHotOp(Op):
     """What the ops with one integer target per row share."""
@@ -52,22 +48,22 @@ class _OneHotOp(Op):
                             f"type {target.type}; one-hot rows go to categorical_crossentropy")
         have, want = rows.type.shape[0], target.type.shape[0]
         if None not in (have, want) and have != want:
-            raise self._wrong_rows(have, want)
+            raise self.wrong_rows(have, want)
         return rows, target
 
     def _check_values(self, rows: Any, target: Any) -> np.ndarray[Any, Any]:
         """The numbers of the rows, after the checks that native code makes too."""
         if rows.shape[0] != target.shape[0]:
-            raise self._wrong_rows(rows.shape[0], target.shape[0])
+            raise self.wrong_rows(rows.shape[0], target.shape[0])
         wrong = np.flatnonzero((target < 0) | (target >= rows.shape[1]))
         if wrong.size:
-            raise self._wrong_target(target[wrong[0]], rows.shape[1])
+            raise self.wrong_target(target[wrong[0]], rows.shape[1])
         return np.arange(rows.shape[0])
 
-    def _wrong_target(self, target: int, classes: int) -> Exception:
+    def wrong_target(self, target: int, classes: int) -> Exception:
         return IndexError(f"{self}: target {target} is not one of the {classes} classes (0 to {classes - 1})")
 
-    def _wrong_rows(self, rows: int, targets: int) -> Exception:
+    def wrong_rows(self, rows: int, targets: int) -> Exception:
         return ValueError(f"{self}: {rows} row(s) but {targets} target(s)")
 
     def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
@@ -79,8 +75,8 @@ class _OneHotOp(Op):
     def failure(self, node: Apply, code: Any, values: Sequence[int]) -> Exception:
         """The words of a failure in native code: values are (target, 1, classes) or (0, rows, targets)."""
         if code == "ST_INDEX":
-            return self._wrong_target(values[0], values[2])
-        return self._wrong_rows(values[1], values[2])
+            return self.wrong_target(values[0], values[2])
+        return self.wrong_rows(values[1], values[2])
 
 
 def _one_hot(rows: Variable, target: Variable) -> Variable:
@@ -122,7 +118,7 @@ class CrossentropyCategorical1Hot(_OneHotOp):
 
     def kernel(self, node: Apply) -> Kernel:
         f = "" if node.inputs[0].type.dtype == "float64" else "f"
-        body = _CHECK.format(target="IN1", n="IN0_DIM(1)")
+        body = CHECK.format(target="IN1", n="IN0_DIM(1)")
         return Kernel(f"{body}OUT0_PTR[i] = (OUT0_T)-st_log{f}(IN0(i, target));", shape_of(node.inputs[0])[0])
 
 
@@ -145,7 +141,7 @@ class CrossentropyCategorical1HotGrad(_OneHotOp):
         g, coding, target = inputs
         rows = self._check_values(coding, target)
         if g.shape != target.shape:
-            raise self._wrong_rows(g.shape[0], target.shape[0])
+            raise self.wrong_rows(g.shape[0], target.shape[0])
         result = np.zeros_like(coding, order="C")
         with np.errstate(all="ignore"):
             result[rows, target] = -g / coding[rows, target]
@@ -166,7 +162,7 @@ class CrossentropyCategorical1HotGrad(_OneHotOp):
         return [[True], [True], [False]]
 
     def kernel(self, node: Apply) -> Kernel:
-        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
+        body = CHECK.format(target="IN2", n="IN1_DIM(1)")
         body += """OUT0_T *out = OUT0_PTR + i * IN1_DIM(1);
 for (int64_t k = 0; k < IN1_DIM(1); k++) out[k] = 0;
 out[target] = (OUT0_T)(-IN0(i) / IN1(i, target));"""
@@ -221,29 +217,13 @@ class CrossentropySoftmax1Hot(_OneHotOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True, True], [False, False]]
 
-    def kernel(self, node: Apply) -> Kernel:
-        double = node.inputs[0].type.dtype == "float64"
-        c, f = ("double", "") if double else ("float", "f")
-        body = _CHECK.format(target="IN1", n="IN0_DIM(1)") + f"""
-const int64_t n = IN0_DIM(1), step = IN0_STRIDE(1);
-const IN0_T *x = IN0_PTR + i * IN0_STRIDE(0);
-OUT1_T *y = OUT1_PTR + i * n;
-{c} top = -INFINITY;
-#pragma omp simd reduction(max:top)
-for (int64_t k = 0; k < n; k++) {{ const {c} v = x[k * step]; top = v > top ? v : top; }}
-double others = 0, ties = 0;
-#pragma omp simd reduction(+:others, ties)
-for (int64_t k = 0; k < n; k++) {{
-    const {c} d = ({c})x[k * step] - top, e = st_exp{f}(d);
-    y[k] = (OUT1_T)e;
-    others += d == 0 ? 0 : e;
-    ties += d == 0;
-}}
-OUT0_PTR[i] = (OUT0_T)(st_log1p(others + (ties - 1)) - (double)(({c})x[target * step] - top));
-const {c} scale = ({c})(ties + others);
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) y[k] = (OUT1_T)(y[k] / scale);"""
-        return Kernel(body, shape_of(node.inputs[0])[0])
+    def expand(self, x: Variable, target: Variable) -> list[Variable]:
+        """The spelling, which the fusion makes one pass over each row."""
+        hot, d = hot_targets(self, x, target), shifted(x, 1)
+        others, ties = exponentials(d, 1)
+        chosen = row_sum(switch(hot, d, _zero(d)), 1, d.type.dtype, d.type.dtype)  # exact: the others are 0
+        loss = dimshuffle(cast(sub(log_of_total(others, ties), cast(chosen, "float64")), x.type.dtype), 0)
+        return [loss, cast(true_div(exp(d), cast(add(ties, others), d.type.dtype)), x.type.dtype)]
 
 
 def _is_tensor(g: Any) -> bool:
@@ -272,7 +252,7 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
         g, softmax, target = inputs
         rows = self._check_values(softmax, target)
         if g.shape != target.shape:
-            raise self._wrong_rows(g.shape[0], target.shape[0])
+            raise self.wrong_rows(g.shape[0], target.shape[0])
         result = np.array(softmax, order="C")
         result[rows, target] -= 1
         result *= g[:, None]
@@ -291,17 +271,12 @@ class CrossentropySoftmax1HotDx(_OneHotOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [True], [False]]
 
-    def kernel(self, node: Apply) -> Kernel:
-        c = "double" if node.inputs[1].type.dtype == "float64" else "float"
-        body = _CHECK.format(target="IN2", n="IN1_DIM(1)")
-        body += f"""const int64_t n = IN1_DIM(1), step = IN1_STRIDE(1);
-const IN1_T *y = IN1_PTR + i * IN1_STRIDE(0);
-OUT0_T *out = OUT0_PTR + i * n;
-const {c} g = ({c})IN0(i), hit = (({c})y[target * step] - 1) * g;
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) out[k] = (OUT0_T)(({c})y[k * step] * g);
-out[target] = (OUT0_T)hit;"""
-        return Kernel(body, shape_of(node.inputs[1])[0])
+    def expand(self, g: Variable, softmax: Variable, target: Variable) -> Variable:
+        """The spelling."""
+        work = "float32" if softmax.type.dtype == "float16" else softmax.type.dtype
+        hot = hot_targets(CrossentropySoftmax1Hot(), softmax, target)  # the check of the losses, once
+        scale = dimshuffle(cast(g, work), 0, "x")
+        return cast(mul(scale, sub(cast(softmax, work), cast(hot, work))), softmax.type.dtype)
 
 
 # -- the functions, with Theano's names ----------------------------------------------------------------------

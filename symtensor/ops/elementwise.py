@@ -336,7 +336,8 @@ def _cast_texts(dtype: str) -> dict[str, str]:
     target = C_TYPES[dtype]
     through = {"int8": "(int32_t)", "uint8": "(int32_t)", "int16": "(int32_t)", "uint16": "(int32_t)",
                "uint32": "(int64_t)"}.get(dtype, "")
-    return {"float": f"({target}){through}({{0}})", "*": f"({target})({{0}})"}
+    of_bool = f"{{0}} ? ({target})1 : ({target})0"  # compilers make a vector of a choice, not of a widened byte
+    return {"float": f"({target}){through}({{0}})", "bool": of_bool, "*": f"({target})({{0}})"}
 
 
 def _define_cast(dtype: str) -> Elemwise:

@@ -20,7 +20,7 @@ from symtensor.ops.dimshuffle import dimshuffle
 from symtensor.ops.index_key import parse_key
 from symtensor.ops.index_region import Indexing, slice_region
 from symtensor.ops.index_text import REGION_SUPPORT, array_check_text, nest_text, walk_region
-from symtensor.ops.kernel_text import walk_c
+from symtensor.ops.kernel_text import unravel_c, walk_c
 from symtensor.ops.shape import Shape, shape_i, shape_of
 
 __all__ = ["AdvancedSubtensor", "AdvancedSubtensor1", "Reader", "Subtensor", "getitem"]
@@ -96,6 +96,16 @@ class AdvancedSubtensor(Reader):
                  *walk.before, walk_c(names[:outer], dims, take)]
         shape = shape_of(node.outputs[0])
         return Kernel("\n".join(lines), d.maximum(d.product(shape[:outer]), 1), REGION_SUPPORT, True, d.product(shape))
+
+
+    def row_check(self, node: Apply) -> Kernel | None:
+        """The check of the indices, where they name rows: then a loop that reads these can read them where they lie."""
+        x, index = node.inputs[:2]
+        if self.idx_list != ("a",) or x.type.ndim < 2:
+            return None
+        names = [f"q{k}" for k in range(index.type.ndim)]
+        lines = [unravel_c(names, [f"IN1_DIM({k})" for k in range(len(names))]), *array_check_text(self, node, names)]
+        return Kernel("\n".join(lines), d.product(shape_of(index)))
 
 
 class AdvancedSubtensor1(AdvancedSubtensor):

@@ -125,13 +125,15 @@ def own_text(op: Indexing, node: Apply) -> list[str]:
         *outer, "#pragma omp simd", f"{inner} OUT0({', '.join(names)}) = IN0({', '.join(names)});", "}"]
 
 
-def array_check_text(op: Indexing, node: Apply) -> list[str]:
-    """C statements that FAIL where an element of an index array is out of range, before anything is written."""
+def array_check_text(op: Indexing, node: Apply, place: Sequence[str] | None = None) -> list[str]:
+    """C statements that FAIL where an element of an index array is out of range, before anything is written; of the
+    elements at ``place`` alone, where it is given."""
     lines = []
     for axis, at in op.arrays(range(op.first_index, len(node.inputs))):
         names = [f"q{k}" for k in range(node.inputs[at].type.ndim)]
         text = _array_text(node.inputs[at], at, axis, ", ".join(names), False)
-        lines += [loop_c(names, [f"IN{at}_DIM({k})" for k in range(len(names))]), "{", text, "}"]
+        loops = loop_c(names, [f"IN{at}_DIM({k})" for k in range(len(names))]) if place is None else ""
+        lines += [loops, "{", text, "}"]
     return lines
 
 

@@ -136,9 +136,11 @@ REDUCTIONS: dict[str, ReductionRecord] = {
 }
 """Every reduction by name."""
 
-_INNER = {"peak": replace(REDUCTIONS["max"], name="peak", identity=-np.inf, accepts="f"),
+_INNER = {"peak": replace(REDUCTIONS["max"], name="peak", identity=-np.inf, accepts="f", openmp="max",
+                          step={"float": "{1} > {0} ? {1} : {0}"}),
           "prod_no_zeros": replace(REDUCTIONS["prod"], name="prod_no_zeros")}
-"""Variants: the largest element, -inf where there is none; the product whose gradient divides by the elements."""
+"""Variants: the largest element, -inf where there is none (native code may pass over a NaN: what is subtracted before
+an exponential need not be one); the product whose gradient divides by the elements."""
 
 
 def normalize_axis(name: str, axis: Any, ndim: int) -> tuple[int, ...]:

@@ -5,13 +5,12 @@ The losses made with them are in `symtensor.ops.crossentropy`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from symtensor.graph.op import Kernel, Op
+from symtensor.graph.op import Op
 from symtensor.graph.op import Shape as Dims
 from symtensor.graph.types import TensorType, is_complex, is_float
 from symtensor.graph.variable import Apply, Variable
@@ -19,13 +18,12 @@ from symtensor.ops import dim_math as d
 from symtensor.ops.convert import as_tensor_variable, int64_constant
 from symtensor.ops.crossentropy import log_total
 from symtensor.ops.dimshuffle import dimshuffle, pad_left
-from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch
+from symtensor.ops.elementwise import add, cast, isinf, mul, sub, switch, true_div
 from symtensor.ops.elementwise_math import exp, log
 from symtensor.ops.elemwise import upgrade_to_float
-from symtensor.ops.kernel_text import unravel_c
 from symtensor.ops.reduce import sum
 from symtensor.ops.reduction import Reduction, normalize_axis, put_back
-from symtensor.ops.shape import shape_of
+from symtensor.ops.rows import exponentials, log_of_total, row_sum, shifted
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "logsoftmax", "logsumexp", "softmax"]
 
@@ -65,142 +63,6 @@ class _RowOp(Op):
         return f"{type(self).__name__}{{axis={self.axis}}}"
 
 
-def _row_kernel(node: Apply, axis: int, inputs: Sequence[str], loops: str) -> Kernel:
-    """A kernel with one row along ``axis`` per iteration.
-
-    ``loops`` is C over ``n`` elements: input ``x`` (named in ``inputs``) is read as ``x[k * step_x]``, the
-    output written as ``out[k * step]``. It is emitted twice, with all steps 1 (so that the compiler
-    vectorizes) and general.
-    """
-    ndim = node.outputs[0].type.ndim
-    rest = [k for k in range(ndim) if k != axis]
-    lines = [f"const int64_t n = IN0_DIM({axis});",
-             unravel_c([f"j{k}" for k in rest], [f"IN0_DIM({k})" for k in rest])]
-    for number, name in enumerate(inputs):
-        offset = " + ".join([f"j{k} * IN{number}_STRIDE({k})" for k in rest]) or "0"
-        lines.append(f"const IN{number}_T *{name} = IN{number}_PTR + {offset};")
-        lines.append(f"const int64_t step_{name} = IN{number}_STRIDE({axis});")
-    after = " * ".join([f"IN0_DIM({k})" for k in range(axis + 1, ndim)]) or "1"
-    lines.append(f"const int64_t step = {after};")
-    lines.append("OUT0_T *out = OUT0_PTR + (i / step) * step * n + i % step;")
-    steps = ["step", *(f"step_{name}" for name in inputs)]
-    unit = loops
-    for name in steps:
-        unit = unit.replace(f" * {name}]", "]")
-    lines.append(f"if ({' && '.join(f'{name} == 1' for name in steps)}) {{\n{unit}\n}} else {{\n{loops}\n}}")
-    dims = shape_of(node.inputs[0])
-    return Kernel("\n".join(line for line in lines if line), d.product([dims[k] for k in rest]))
-
-
-def _column_kernel(node: Apply, axis: int, inputs: Sequence[str], loops: str) -> Kernel:
-    """A kernel for an axis that is not the last: one block of columns per iteration.
-
-    ``loops`` is C with ``EACH`` for the loops over the block, row by row, and elements ``x(k, q)``, ``out(k, q)``.
-    It is emitted twice, with the columns of the inputs next to each other and anywhere.
-    """
-    ndim = node.outputs[0].type.ndim
-    before, after = range(axis), range(axis + 1, ndim)
-    inner = " * ".join(f"IN0_DIM({k})" for k in after)
-    lines = [f"const int64_t n = IN0_DIM({axis}), inner = {inner}, blocks = (inner + {_COLUMNS - 1}) / {_COLUMNS};",
-             f"const int64_t first = i % blocks * {_COLUMNS};",
-             f"const int64_t w = inner - first < {_COLUMNS} ? inner - first : {_COLUMNS};",
-             unravel_c([f"j{k}" for k in before], [f"IN0_DIM({k})" for k in before], "i / blocks"),
-             "OUT0_T *out = OUT0_PTR + i / blocks * n * inner + first;"]
-    flat = []
-    flat_text, general = loops, loops
-    for number, name in enumerate(inputs):
-        offset = " + ".join([f"j{k} * IN{number}_STRIDE({k})" for k in before]) or "0"
-        lines.append(f"const IN{number}_T *{name} = IN{number}_PTR + {offset};")
-        lines.append(f"int64_t at_{name}[{_COLUMNS}];")
-        flat += [f"IN{number}_STRIDE({k}) == " + (f"IN{number}_DIM({k + 1}) * IN{number}_STRIDE({k + 1})"
-                 if k < ndim - 1 else "1") for k in after]
-        step = f"IN{number}_STRIDE({axis})"
-        flat_text = re.sub(rf"\b{name}\(k, q\)", f"{name}[k * {step} + first + q]", flat_text)
-        general = re.sub(rf"\b{name}\(k, q\)", f"{name}[k * {step} + at_{name}[q]]", general)
-    ats = [f"at_{name}[q] = " + " + ".join(f"j{k} * IN{number}_STRIDE({k})" for k in after) + ";"
-           for number, name in enumerate(inputs)]
-    coordinates = unravel_c([f"j{k}" for k in after], [f"IN0_DIM({k})" for k in after], "first + q")
-    each = "for (int64_t k = 0; k < n; k++)\n#pragma omp simd\nfor (int64_t q = 0; q < w; q++)"
-    texts = [text.replace("out(k, q)", "out[k * inner + q]").replace("EACH", each) for text in (flat_text, general)]
-    lines += [f"if ({' && '.join(flat)}) {{", texts[0], "} else {", "for (int64_t q = 0; q < w; q++) {", coordinates,
-              *ats, "}", texts[1], "}"]
-    dims = shape_of(node.inputs[0])
-    blocks = d.int_div(d.add(d.product(dims[axis + 1:]), _COLUMNS - 1), _COLUMNS)
-    return Kernel("\n".join(line for line in lines if line), d.mul(d.product(dims[:axis]), blocks))
-
-
-_COLUMNS = 32
-
-_COLUMN_TOP = """{C} top[32]; double total[32];
-for (int64_t q = 0; q < w; q++) {{ top[q] = -INFINITY; total[q] = 0; }}
-EACH {{ const {C} v = x(k, q); top[q] = v > top[q] ? v : top[q]; }}
-"""
-
-_COLUMN_TOTAL = _COLUMN_TOP + "EACH total[q] += st_exp{f}(({C})x(k, q) - top[q]);\n"
-
-_COLUMN_SOFTMAX = _COLUMN_TOP + """
-EACH {{ const {C} e = st_exp{f}(({C})x(k, q) - top[q]); out(k, q) = e; total[q] += e; }}
-EACH out(k, q) = out(k, q) / ({C})total[q];"""
-
-_COLUMN_SOFTMAX_HALF = _COLUMN_TOTAL + "EACH out(k, q) = (st_half)(st_expf((float)x(k, q) - top[q]) / (float)total[q]);"
-
-_COLUMN_LOGSOFTMAX = _COLUMN_TOP + """double ties[32] = {{0}};
-EACH {{ const {C} d = ({C})x(k, q) - top[q]; total[q] += d == 0 ? 0 : st_exp{f}(d); ties[q] += d == 0; }}
-for (int64_t q = 0; q < w; q++) total[q] = st_log1p(total[q] + (ties[q] - 1));
-EACH out(k, q) = (OUT0_T)((({C})x(k, q) - top[q]) - ({C})total[q]);"""
-
-_COLUMN_GRAD = """double total[32];
-for (int64_t q = 0; q < w; q++) total[q] = 0;
-EACH total[q] += (double)dy(k, q) * (double)y(k, q);
-EACH out(k, q) = (OUT0_T)((({C})dy(k, q) - ({C})total[q]) * ({C})y(k, q));"""
-
-_TOP = """{C} top = -INFINITY;
-#pragma omp simd reduction(max:top)
-for (int64_t k = 0; k < n; k++) {{ const {C} v = x[k * step_x]; top = v > top ? v : top; }}
-double total = 0;
-"""  # a NaN may be passed over here: it makes the total NaN, and so the row
-
-_SOFTMAX = """#pragma omp simd reduction(+:total)
-for (int64_t k = 0; k < n; k++) {{
-    const {C} e = st_exp{f}(({C})x[k * step_x] - top);
-    out[k * step] = e;
-    total += e;
-}}
-const {C} scale = ({C})total;
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) out[k * step] = out[k * step] / scale;"""
-
-# float16 rounds once: the exponential is computed again instead of being stored between the loops
-_SOFTMAX_HALF = """for (int64_t k = 0; k < n; k++) total += st_expf((float)x[k * step_x] - top);
-const float scale = (float)total;
-for (int64_t k = 0; k < n; k++) out[k * step] = (st_half)(st_expf((float)x[k * step_x] - top) / scale);"""
-
-# The largest elements count apart from the others: what these add may be far below one unit in the last place of 1
-_LOGSOFTMAX = """double ties = 0;
-#pragma omp simd reduction(+:total, ties)
-for (int64_t k = 0; k < n; k++) {{
-    const {C} d = ({C})x[k * step_x] - top;
-    total += d == 0 ? 0 : st_exp{f}(d);
-    ties += d == 0;
-}}
-const {C} shift = ({C})st_log1p(total + (ties - 1));
-#pragma omp simd
-for (int64_t k = 0; k < n; k++) out[k * step] = (OUT0_T)((({C})x[k * step_x] - top) - shift);"""
-
-_GRAD = """double total = 0;
-#pragma omp simd reduction(+:total)
-for (int64_t k = 0; k < n; k++) total += (double)dy[k * step_dy] * (double)y[k * step_y];
-const {C} shift = ({C})total;
-#pragma omp simd
-for (int64_t k = 0; k < n; k++)
-    out[k * step] = (OUT0_T)((({C})dy[k * step_dy] - shift) * ({C})y[k * step_y]);"""
-
-
-def _fill(text: str, dtype: str) -> str:
-    double = dtype == "float64"
-    return text.format(C="double" if double else "float", f="" if double else "f")
-
-
 class Softmax(_RowOp):
     """``exp(x) / sum(exp(x))`` along one axis (Theano's Softmax, for any rank): rows that sum to 1."""
 
@@ -220,14 +82,11 @@ class Softmax(_RowOp):
     def R_op(self, inputs: Sequence[Variable], tangents: Sequence[Any]) -> Sequence[Any]:  # type: ignore[override]
         return [None if tangents[0] is None else SoftmaxGrad(self.axis)(tangents[0], self(inputs[0]))]
 
-    def kernel(self, node: Apply) -> Kernel:
-        dtype = node.inputs[0].type.dtype
-        axis = self.at(node.inputs[0].type.ndim)
-        if axis < node.inputs[0].type.ndim - 1:
-            text = _COLUMN_SOFTMAX_HALF if dtype == "float16" else _COLUMN_SOFTMAX
-            return _column_kernel(node, axis, ["x"], _fill(text, dtype))
-        loops = _SOFTMAX_HALF if dtype == "float16" else _fill(_SOFTMAX, dtype)
-        return _row_kernel(node, axis, ["x"], _fill(_TOP, dtype) + loops)
+    def expand(self, x: Variable) -> Variable:
+        """The spelling, which the fusion makes one pass over each row."""
+        axis = self.at(x.type.ndim)
+        e = exp(shifted(x, axis))
+        return cast(true_div(e, row_sum(e, axis, e.type.dtype)), x.type.dtype)
 
 
 class LogSoftmax(_RowOp):
@@ -253,12 +112,11 @@ class LogSoftmax(_RowOp):
             return [None]
         return [sub(t, sum(mul(t, Softmax(self.axis)(inputs[0])), self.axis, keepdims=True))]
 
-    def kernel(self, node: Apply) -> Kernel:
-        x = node.inputs[0].type
-        axis = self.at(x.ndim)
-        if axis < x.ndim - 1:
-            return _column_kernel(node, axis, ["x"], _fill(_COLUMN_LOGSOFTMAX, x.dtype))
-        return _row_kernel(node, axis, ["x"], _fill(_TOP + _LOGSOFTMAX, x.dtype))
+    def expand(self, x: Variable) -> Variable:
+        """The spelling."""
+        axis = self.at(x.type.ndim)
+        d = shifted(x, axis)
+        return cast(sub(d, cast(log_of_total(*exponentials(d, axis)), d.type.dtype)), x.type.dtype)
 
 
 class SoftmaxGrad(_RowOp):
@@ -299,12 +157,11 @@ class SoftmaxGrad(_RowOp):
                    mul(dy, sum(product, self.axis, keepdims=True)))
         return [SoftmaxGrad(self.axis)(h, y), of_y]
 
-    def kernel(self, node: Apply) -> Kernel:
-        y = node.inputs[1].type
-        axis = self.at(y.ndim)
-        make, text = (_column_kernel, _COLUMN_GRAD) if axis < y.ndim - 1 else (_row_kernel, _GRAD)
-        return make(node, axis, ["dy", "y"], _fill(text, y.dtype))
-
+    def expand(self, dy: Variable, y: Variable) -> Variable:
+        """The spelling."""
+        work = "float32" if y.type.dtype == "float16" else y.type.dtype
+        total = row_sum(mul(cast(dy, "float64"), cast(y, "float64")), self.at(y.type.ndim), work)
+        return cast(mul(sub(cast(dy, work), total), cast(y, work)), y.type.dtype)
     def checks(self, node: Apply, shapes: Sequence[Dims]) -> list[tuple[Variable, str, Dims]]:
         """What must hold at run time."""
         return [(d.equal(a, b), "ST_SHAPE", (int64_constant(axis), a, b))

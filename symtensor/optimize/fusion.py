@@ -21,6 +21,7 @@ from symtensor.ops.elemwise import Elemwise
 from symtensor.ops.fused import Fused, Literal, ScalarProgram, Step
 from symtensor.ops.reduction import Reduction
 from symtensor.optimize.engine import Facts, Firing
+from symtensor.optimize.row_fusion import Cluster, RowGrouping
 
 __all__ = ["fuse"]
 
@@ -35,7 +36,7 @@ class Group:
     All run under the same conditions (``path``): none runs for the sake of another in a branch that is not taken.
     """
 
-    __slots__ = ("dims", "first", "last", "nodes", "path", "reductions", "sources")
+    __slots__ = ("again", "dims", "first", "last", "nodes", "path", "reductions", "sources")
 
     def __init__(self, dims: tuple[Variable, ...], path: Path, at: int) -> None:
         self.dims = dims
@@ -43,6 +44,7 @@ class Group:
         self.first = self.last = at
         self.nodes: list[Apply] = []
         self.reductions: list[Apply] = []
+        self.again: list[Apply] = []  # nodes of a cluster that the loop computes again, for its reductions alone
         self.sources: dict[Variable, None] = {}
 
 
@@ -53,11 +55,28 @@ def fuse(graph: FunctionGraph, facts: Facts, log: list[Firing]) -> FunctionGraph
     groups = grouping.groups()
     for group in groups:
         grouping.sink(group)
-    chosen = [group for group in groups if (len(group.nodes) > 1 or (group.nodes and group.reductions))
-              and any(_literal(v) is None for v in grouping.outside(group))]
-    if not chosen:
+    clusters = RowGrouping(graph, facts, grouping.unit, grouping.paths, _literal).clusters()
+    taken = {id(group) for cluster in clusters for group in cluster.groups}
+    chosen: list[Group | Cluster] = [group for group in groups if id(group) not in taken
+                                     and (len(group.nodes) > 1 or (group.nodes and group.reductions))
+                                     and any(_literal(v) is None for v in grouping.outside(group))]
+    if not chosen and not clusters:
         return graph
+    for cluster in clusters:
+        chosen += [cluster, *_behind(cluster)]
     return _rebuild(graph, chosen, log)
+
+
+def _behind(cluster: Cluster) -> list[Group]:
+    """The loop that computes what a cluster leaves, after it."""
+    if not cluster.behind:
+        return []
+    group = Group(cluster.dims, cluster.path, 0)
+    group.reductions = cluster.behind
+    group.again = cluster.again
+    made = {node.outputs[0] for node in cluster.again}
+    group.sources = {v: None for node in cluster.again for v in node.inputs if v not in made}
+    return [group]
 
 
 class Grouping:
@@ -220,20 +239,20 @@ def fusible(node: Apply) -> bool:
 # -- building --------------------------------------------------------------------------------------------------------
 
 
-def _rebuild(graph: FunctionGraph, groups: Sequence[Group], log: list[Firing]) -> FunctionGraph:
+def _rebuild(graph: FunctionGraph, groups: Sequence[Group | Cluster], log: list[Firing]) -> FunctionGraph:
     """The graph in which each group is one node. Nodes after a group read its outputs."""
-    member = {node: group for group in groups for node in (*group.nodes, *group.reductions)}
+    member = {node: group for group in groups for node in (*group.nodes, *getattr(group, "reductions", ()))}
     made: dict[Variable, Variable] = {}
     done: set[int] = set()
     users = graph.clients
     position = {node: at for at, node in enumerate(graph.order)}
     for node in _order(graph, member):
-        if isinstance(node, Group):
-            node.nodes.sort(key=position.__getitem__)
-            node.reductions.sort(key=position.__getitem__)
+        if isinstance(node, (Group, Cluster)):
+            for nodes in (node.nodes, getattr(node, "reductions", [])):
+                nodes.sort(key=position.__getitem__)
             if id(node) not in done:
                 done.add(id(node))
-                _emit(graph, node, made, users, member, log)
+                _emit(graph, node, made, users, log)
             continue
         inputs = [made.get(variable, variable) for variable in node.inputs]
         if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
@@ -248,11 +267,11 @@ def _rebuild(graph: FunctionGraph, groups: Sequence[Group], log: list[Firing]) -
     return graph.with_roots([made.get(root, root) for root in graph.roots])
 
 
-def _order(graph: FunctionGraph, member: dict[Apply, Group]) -> Iterator[Apply | Group]:
+def _order(graph: FunctionGraph, member: dict[Apply, Group | Cluster]) -> Iterator[Apply | Group | Cluster]:
     """Nodes and groups, each after what it reads."""
     done: set[int] = set()
     for root in graph.order:
-        stack: list[Apply | Group] = [member.get(root, root)]
+        stack: list[Apply | Group | Cluster] = [member.get(root, root)]
         while stack:
             unit = stack[-1]
             if id(unit) in done:
@@ -267,8 +286,8 @@ def _order(graph: FunctionGraph, member: dict[Apply, Group]) -> Iterator[Apply |
                 yield unit
 
 
-def _reads(unit: Apply | Group, member: dict[Apply, Group]) -> Iterable[Apply | Group]:
-    variables: Iterable[Variable] = unit.sources if isinstance(unit, Group) else unit.inputs
+def _reads(unit: Apply | Group | Cluster, member: dict[Apply, Group | Cluster]) -> Iterable[Apply | Group | Cluster]:
+    variables: Iterable[Variable] = unit.inputs if isinstance(unit, Apply) else unit.sources
     for variable in variables:
         if variable.owner is not None:
             source = member.get(variable.owner, variable.owner)
@@ -276,45 +295,52 @@ def _reads(unit: Apply | Group, member: dict[Apply, Group]) -> Iterable[Apply | 
                 yield source
 
 
-def _emit(graph: FunctionGraph, group: Group, made: dict[Variable, Variable], users: dict[Variable, list],
-          member: dict[Apply, Group], log: list[Firing]) -> None:
+def _emit(graph: FunctionGraph, group: Group | Cluster, made: dict[Variable, Variable], users: dict[Variable, list],
+          log: list[Firing]) -> None:
     """Make the group's node and say in ``made`` which of its outputs computes what."""
-    program, inputs, outputs = _program(group, made, users, member)
-    last = (group.reductions or group.nodes)[-1]
+    rows = isinstance(group, Cluster)
+    if isinstance(group, Cluster):
+        program, inputs, outputs = group.program(users, _literal)
+        inputs = [group.padded(made.get(v, v)) for v in inputs]
+        last = group.nodes[-1]
+    else:
+        program, inputs, outputs = _program(group, made, users)
+        last = (group.reductions or group.nodes)[-1]
     with made_at(last.origin):
         node = Fused(program, len(group.dims)).make_node(*inputs)
     (first, *_) = graph.interner.intern(node.outputs)
     fused = first.owner
     if fused is None:
         return
-    for old, new in zip(outputs, fused.outputs, strict=True):
+    for at, old in enumerate(outputs):
+        new = fused.outputs[group.place[old] if isinstance(group, Cluster) else at]
+        if isinstance(group, Cluster) and new.type.ndim < old.type.ndim:
+            (new,) = graph.interner.intern([group.padded(new)])
         made[old] = new
-        log.append(Firing("fusion", "loop", f"optimize/fusion.py:{fuse.__code__.co_firstlineno}", old, new))
+        log.append(Firing("fusion", "rows" if rows else "loop", f"optimize/fusion.py:{fuse.__code__.co_firstlineno}",
+                          old, new))
 
 
-def _program(group: Group, made: dict[Variable, Variable], users: dict[Variable, list],
-             member: dict[Apply, Group]) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
+def _program(group: Group, made: dict[Variable, Variable],
+             users: dict[Variable, list]) -> tuple[ScalarProgram, list[Variable], list[Variable]]:
     """The scalar program of a group, the variables it reads, and those it computes for others."""
-    computed = {node.outputs[0] for node in group.nodes}
+    nodes = [*group.again, *group.nodes]
+    computed = {node.outputs[0] for node in nodes}
     inputs: list[Variable] = []
     number: dict[Variable, int] = {}
-    for node in group.nodes:
-        for variable in node.inputs:
-            if variable not in computed and variable not in number and _literal(variable) is None:
-                number[variable] = len(inputs)
-                inputs.append(variable)
+    for variable in (*(v for node in nodes for v in node.inputs), *(node.inputs[0] for node in group.reductions)):
+        if variable not in computed and variable not in number and _literal(variable) is None:
+            number[variable] = len(inputs)
+            inputs.append(variable)
     steps: list[Step] = []
-    for node in group.nodes:
+    for node in nodes:
         args = tuple(number[v] if v in number else _literal(v) for v in node.inputs)
         number[node.outputs[0]] = len(inputs) + len(steps)
         steps.append(Step(node.op, args, node.outputs[0].type.dtype))  # type: ignore[arg-type]
-    outputs: list[Variable] = []
-    places: list[tuple[int, Reduction | None]] = []
-    for node in group.nodes:
-        inner = {*group.nodes, *group.reductions}
-        if any(user is None or user not in inner for user, _ in users[node.outputs[0]]):
-            outputs.append(node.outputs[0])
-            places.append((number[node.outputs[0]], None))
+    inner = {*group.nodes, *group.reductions}
+    outputs = [node.outputs[0] for node in group.nodes
+               if any(user is None or user not in inner for user, _ in users[node.outputs[0]])]
+    places: list[tuple[int, Reduction | None]] = [(number[v], None) for v in outputs]
     for node in group.reductions:
         outputs.append(node.outputs[0])
         places.append((number[node.inputs[0]], node.op))  # type: ignore[arg-type]

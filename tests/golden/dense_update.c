@@ -101,29 +101,30 @@ ST_KERNEL k3(void *context, int64_t begin, int64_t end)
     }
 }
 
-typedef struct { const float *p0; int64_t n0; int64_t blocks; int64_t n1; float *o0; } k4_t;
+typedef struct { const float *p0; float *o0; int64_t n0; int64_t columns; int64_t blocks; int64_t n1; } k4_t;
 ST_KERNEL k4(void *context, int64_t begin, int64_t end)
 {
     const k4_t *const st_c = context;
     const float *restrict const p0 = st_c->p0;
+    float *restrict const o0 = st_c->o0;
     const int64_t n0 = st_c->n0;
+    const int64_t columns = st_c->columns;
     const int64_t blocks = st_c->blocks;
     const int64_t n1 = st_c->n1;
-    float *restrict const o0 = st_c->o0;
     for (int64_t q = begin; q < end; q++) {
-        const int64_t low = q % blocks * 256, row = q / blocks;
-        const int64_t wide = st_least(n0 - low, 256);
-        double a0[256];
-        for (int64_t j = 0; j < wide; j++) a0[j] = 0;
+        const int64_t low = q % blocks * columns, row = q / blocks;
+        const int64_t wide = st_least(n0 - low, columns);
+        double a1[256];
+        for (int64_t j = 0; j < wide; j++) a1[j] = 0;
         for (int64_t i0 = 0; i0 < n1; i0++) {
             const float *b0 = p0 + i0 * n0 + low;
 #pragma omp simd
             for (int64_t j = 0; j < wide; j++) {
                 const float v0 = b0[j];
-                a0[j] = a0[j] + (double)v0;
+                a1[j] = a1[j] + (double)v0;
             }
         }
-        for (int64_t j = 0; j < wide; j++) o0[row * n0 + low + j] = (float)(a0[j]);
+        for (int64_t j = 0; j < wide; j++) o0[row * n0 + low + j] = (float)(a1[j]);
     }
 }
 
@@ -202,7 +203,8 @@ int st_main(st_call *call)
     for (int64_t q = 0; q < t2; q++) t3 = t3 + ((double *)parts[0])[q];
     s1 = (float)t3;
     float *const p6 = (float *)(arena + m0);
-    st_run(rt, k4, &(k4_t){p4, n0, st_blocks(n0, 256), n4, p6}, 1 * st_blocks(n0, 256), st_rows(16384, n4 * 256));
+    const int64_t t4 = st_columns(n0, 256, rt->threads);
+    st_run(rt, k4, &(k4_t){p4, p6, n0, t4, st_blocks(n0, t4), n4}, st_blocks(n0, t4), st_rows(16384, n4 * t4));
     float *const p7 = (float *)(arena + m0);
     st_run(rt, k5, &(k5_t){0x1.99999ap-4f, p7}, n0, 16384);
     *(float *)out[0].data = s1;

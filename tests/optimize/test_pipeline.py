@@ -103,9 +103,12 @@ def test_gradient_of_the_linear_classifier():
 
 
 GOLDEN_STEP = [
-    "dot", "DimShuffle{x,0}", "add", "Shape_i{1}", "DimShuffle{x}", "Fused{lt, add, switch}",
-    "CrossentropySoftmax1Hot", "sum", "Shape_i{0}", "cast{float32}", "true_div", "DimShuffle{1,0}", "true_div", "Alloc",
-    "CrossentropySoftmax1HotDx", "Gemm", "sum", "Fused{mul, sub}",
+    "dot", "DimShuffle{x,0}", "Shape_i{1}", "cast{int32}", "ARange{dtype='int32'}", "DimShuffle{x,0}", "DimShuffle{x}",
+    "Fused{lt, add, switch}", "Shape_i{0}", "CheckedTargets{op=CrossentropySoftmax1Hot}", "DimShuffle{0,x}",
+    "cast{float32}", "true_div", "DimShuffle{x,x}",
+    "Fused{add, peak, sub, exp, switch, sum, eq, sum, cast{float64}, sub, add, log1p, eq, switch, sum, cast{float64}, "
+    "sub, cast{float32}, add, cast{float32}, true_div, cast{float32}, sub, mul}",
+    "sum", "true_div", "DimShuffle{1,0}", "Gemm", "Fused{sum, mul, sub}",
 ]
 
 

@@ -79,6 +79,36 @@ ST_UNUSED static inline int64_t st_grain(int64_t grain, int64_t n, int64_t total
 /* elements of each of at most `parts` chunks, a multiple of `least` */
 ST_UNUSED static inline int64_t st_chunk(int64_t n, int64_t least, int64_t parts) { return least * st_most(1, st_blocks(st_blocks(n, least), parts)); }
 
+/* columns of a block: at most `most`, fewer where there are not enough for each thread; what a column gives does not depend on it */
+ST_UNUSED static inline int64_t st_columns(int64_t n, int64_t most, int64_t threads) { return st_least(most, st_most(8, st_blocks(n, threads))); }
+
+/* Calls that touch different memory share one parallel region: its iterations are their pieces of `grain`. */
+typedef struct { st_body body; const void *context; int64_t n, grain; } st_job;
+typedef struct { const st_job *jobs; int count; } st_jobs;
+ST_UNUSED static void st_pieces(void *context, int64_t begin, int64_t end)
+{
+    const st_jobs *const all = (const st_jobs *)context;
+    int64_t first = 0;
+    for (int k = 0; k < all->count && first < end; k++) {
+        const st_job *const job = all->jobs + k;
+        const int64_t pieces = st_blocks(job->n, job->grain);
+        const int64_t low = st_most(begin - first, 0), high = st_least(end - first, pieces);
+        if (low < high) job->body((void *)job->context, low * job->grain, st_least(high * job->grain, job->n));
+        first += pieces;
+    }
+}
+ST_UNUSED static __attribute__((noinline)) void st_together(const st_runtime *rt, const st_job *jobs, int count)
+{
+    int64_t pieces = 0, work = 0;
+    for (int k = 0; k < count; k++) {
+        pieces += st_blocks(jobs[k].n, jobs[k].grain);
+        work += st_least(16 * st_blocks(jobs[k].n, jobs[k].grain), st_blocks(16 * jobs[k].n, jobs[k].grain));
+    }
+    st_jobs all = {jobs, count};
+    if (work > 16 && rt->threads > 1) rt->parallel(st_pieces, &all, pieces, 1);
+    else if (pieces > 0) st_pieces(&all, 0, pieces);
+}
+
 /* Sizes in bytes that saturate instead of wrapping: asking for that much memory fails cleanly. */
 #define ST_TOO_MUCH ((int64_t)1 << 60)
 ST_UNUSED static inline int64_t st_times(int64_t a, int64_t b)

@@ -245,21 +245,29 @@ def _scatter(variable: Variable, facts: Facts) -> Apply | None:
 
 @rewrite("specialize", mul, true_div, neg, whole=True)
 def scaled_scatter(node: Apply, facts: Facts) -> Any:
-    """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y)."""
+    """2 * inc_subtensor(zeros[i], y) is inc_subtensor(zeros[i], 2 * y); unknown scalars are taken for finite."""
     for k, variable in enumerate(node.inputs):
         inner, out = _scatter(variable, facts), node.outputs[0]
         if inner is None:
             continue
-        others = [uniform_value(v) for v in (*node.inputs[:k], *node.inputs[k + 1:])]
-        if any(v is None or not np.isfinite(v) for v in others):
+        factors = [_factor(v) for v in (*node.inputs[:k], *node.inputs[k + 1:])]
+        if any(v is None or (not isinstance(v, Variable) and not np.isfinite(v)) for v in factors):
             continue
         if variable.type.dtype != out.type.dtype or not facts.same_shape(variable, out):
             continue
-        if node.op is true_div and (k or others[0] == 0):
+        if node.op is true_div and (k or (not isinstance(factors[0], Variable) and factors[0] == 0)):
             continue
-        y = node.op(*[inner.inputs[1] if at == k else others.pop(0) for at in range(len(node.inputs))])
+        y = node.op(*[inner.inputs[1] if at == k else factors.pop(0) for at in range(len(node.inputs))])
         return inner.op(inner.inputs[0], y, *inner.inputs[2:])
     return None
+
+
+def _factor(variable: Variable) -> Any:
+    """The one value of a factor where it is known, its 0-d variable where it has one element, else None."""
+    value = uniform_value(variable)
+    if value is not None or any(dim != 1 for dim in variable.type.shape):
+        return value
+    return dimshuffle(variable, ())
 
 
 @rewrite("specialize", add, sub, whole=True)

@@ -44,7 +44,9 @@ def merge_dimshuffles(node: Apply, facts: Facts) -> Any:
     inner = source.owner
     if inner is not None and isinstance(inner.op, DimShuffle):
         return dimshuffle(inner.inputs[0], [axis if axis == "x" else inner.op.order[axis] for axis in order])
-    return source if order == tuple(range(source.type.ndim)) else None
+    same = len(order) == source.type.ndim and all(
+        axis == at or (axis == "x" and source.type.shape[at] == 1) for at, axis in enumerate(order))
+    return source if same else None
 
 
 @rewrite("canonicalize", DimShuffle)
