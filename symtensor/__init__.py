@@ -48,8 +48,8 @@ _HOMES = {
     "Function": "compile.function", "function": "compile.function", "In": "compile.io", "Out": "compile.io",
     "Mode": "compile.mode", "get_default_mode": "compile.mode", "get_mode": "compile.mode",
     "shared": "compile.shared", "clone": "compile.cloning", "explain": "compile.explain", "doctor": "link.doctor",
-    "loop": "ops.carry", "scan": "ops.scan", "map": "ops.scan", "reduce": "ops.scan",
-    "foldl": "ops.scan", "foldr": "ops.scan", "scan_checkpoints": "ops.checkpoints",
+    "loop": "ops.carry", "scan": "ops.scan", "map": "ops.folds", "reduce": "ops.folds",
+    "foldl": "ops.folds", "foldr": "ops.folds", "scan_checkpoints": "ops.checkpoints",
     "as_op": "ops.host", "dot": "ops.blas", "sparse_grad": "sparse.basic",
     "debugprint": "printing", "pp": "printing", "pydotprint": "printing",
 }

@@ -26,6 +26,7 @@ FLOORS = {
     "typed_list": 5,
     "gradient": 5,
     "ifelse": 5,
+    "updates": 5,
     "scan_module": 5,
     "sandbox": 6,
     "compat": 7,

@@ -50,7 +50,7 @@ def assemble(before: Sequence[str], functions: Sequence[tuple[str, str]], fields
     kernels = len(functions)
     costs = [_cost(text) for text in texts]
     units = min(UNITS, round(sum(costs) / UNIT))
-    if units < 2:
+    if units < 2 or not names:
         return _joined([*before, *wrappers, *texts]), 1
     heads, bodies = zip(*(_declared(name, text) for name, text in zip(names, texts, strict=False)), strict=True)
     placed: list[str] = []

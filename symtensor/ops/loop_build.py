@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from symtensor.config import config
 from symtensor.graph.fgraph import FunctionGraph
 from symtensor.graph.trace import made_at
 from symtensor.graph.types import TensorType
@@ -21,7 +22,7 @@ from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop, State
 from symtensor.ops.shape import Shape_i
 
-__all__ = ["Carried", "LoopResult", "build_loop", "steady"]
+__all__ = ["Carried", "LoopResult", "build_loop", "stand_in", "steady"]
 
 
 @dataclass
@@ -74,10 +75,10 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
     used.update(v for node in order for v in node.inputs)
     for variable in (*(v for node in order for v in node.inputs), *outputs):
         if variable not in inside and variable not in captured and not isinstance(variable, Constant):
-            captured[variable] = variable.type.make_variable(variable.name)
+            captured[variable] = stand_in(variable)
     used_sequences = [(inner, outer) for inner, outer in sequences if inner in used]
     taps = [[(tap, state.taps[tap]) for tap in sorted(state.taps) if state.taps[tap] in used] for state in states]
-    inner = {v: v.type.make_variable(v.name) for v in
+    inner = {v: stand_in(v) for v in
              (*(v for v, _ in used_sequences), *(v for group in taps for _, v in group))}
     inner.update(captured)
     made = clone_replace(outputs, inner)
@@ -93,6 +94,15 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
                return_list=True)
     count = len(states)
     return LoopResult(found[:count], found[count:count + len(rows)], found[-1] if condition is not None else None)
+
+
+def stand_in(variable: Variable) -> Variable:
+    """A variable like this one, for the inner graph."""
+    made = variable.type.make_variable(variable.name)
+    value = getattr(variable.tag, "test_value", getattr(variable, "data", None))
+    if config.compute_test_value != "off" and value is not None:
+        made.tag.test_value = value
+    return made
 
 
 def _decided(order: Sequence[Apply], changing: Iterable[Variable]) -> set[Variable]:

@@ -1,4 +1,4 @@
-"""`scan` and its relatives `map`, `reduce`, `foldl`, `foldr`: loops as users write them, with Theano's meaning.
+"""`scan`: loops as users write them, with Theano's meaning.
 
 The step function is called once, with symbolic variables for one step; what it returns becomes the inner graph of a
 `Loop` node. Shared variables and outer expressions that it uses are found by themselves.
@@ -6,6 +6,7 @@ The step function is called once, with symbolic variables for one step; what it 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,9 @@ from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
 from symtensor.ops.convert import as_index, as_tensor_variable, constant
 from symtensor.ops.elementwise import add, cast, maximum, minimum
 from symtensor.ops.index import getitem
-from symtensor.ops.loop_build import Carried, build_loop
+from symtensor.ops.loop_build import Carried, build_loop, stand_in
 
-__all__ = ["foldl", "foldr", "map", "reduce", "scan", "until"]
+__all__ = ["OrderedUpdates", "scan", "until"]
 
 
 class until:
@@ -77,7 +78,7 @@ class Step:
             if isinstance(shared, SharedVariable) and shared.default_update is not None and shared not in updates:
                 updates[shared] = shared.default_update  # random streams and the like
         inner: dict[Variable, Variable] = dict(zip(fixed, fixed, strict=True))
-        inner.update((shared, shared.type.make_variable(shared.name)) for shared in updates)
+        inner.update((shared, stand_in(shared)) for shared in updates)
         new = iter(clone_replace([*(state.new for state in carried), *updates.values(), *rows, *ends], inner))
         for state in carried:
             state.new = next(new)
@@ -88,10 +89,26 @@ class Step:
         return carried, rows, next(new) if ends else None
 
 
+class OrderedUpdates(dict[SharedVariable, Variable]):
+    """Updates of shared variables, to be passed to `symtensor.function`; ``a + b`` has those of both (Theano's name).
+
+    ValueError where both have one variable, with different values.
+    """
+
+    def __add__(self, other: Mapping[SharedVariable, Variable]) -> OrderedUpdates:
+        for shared, value in other.items():
+            if self.get(shared, value) is not value:
+                raise ValueError(f"the updates of {shared} in both operands differ: {self[shared]} and {value}")
+        return OrderedUpdates({**self, **other})
+
+    def __radd__(self, other: Mapping[SharedVariable, Variable]) -> OrderedUpdates:
+        return OrderedUpdates(other) + self
+
+
 def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
          n_steps: Any = None, truncate_gradient: int = -1, go_backwards: bool = False, mode: Any = None,
          name: str | None = None, profile: Any = False, allow_gc: bool | None = None, strict: bool = False,
-         return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
+         return_list: bool = False) -> tuple[Any, OrderedUpdates]:
     """Call ``fn`` for each step of a loop inside the compiled program (Theano's name and meaning).
 
     Parameters
@@ -146,6 +163,8 @@ def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Varia
     outputs = [fed_back(where, k, spec) for k, spec in enumerate(specs)]
     others = [as_variable(value) for value in as_list(non_sequences)]
     arguments = [*(inner for inner, _ in pairs), *(out.inner[tap] for out in outputs for tap in out.taps)]
+    _note_test_values(pairs, outputs)
+    _check_call(where, fn, len(pairs), len(arguments) - len(pairs), len(others))
     results, updates, condition = _results(where, fn(*arguments, *others))
     outputs = outputs if outputs_info is not None else [Output(None) for _ in results]
     if len(results) != len(outputs):
@@ -157,8 +176,32 @@ def traced(where: str, fn: Callable[..., Any], pairs: list[tuple[Variable, Varia
     return Step(outputs, results, updates, condition, others, arguments)
 
 
+def _check_call(where: str, fn: Callable[..., Any], rows: int, taps: int, others: int) -> None:
+    """TypeError where the step function does not take what it would be given."""
+    try:
+        takes = inspect.signature(fn)
+    except (TypeError, ValueError):  # some built-in functions do not say
+        return
+    try:
+        takes.bind(*range(rows + taps + others))
+    except TypeError as error:
+        raise TypeError(f"{where}: the step takes {takes}, but is given {rows} row(s) of sequences, {taps} earlier "
+                        f"value(s) of outputs (as outputs_info says) and {others} non-sequence(s): {error}") from None
+
+
+def _note_test_values(pairs: list[tuple[Variable, Variable]], outputs: list[Output]) -> None:
+    """Give the step's variables the first test values of what they are rows of (config.compute_test_value)."""
+    rows = [(inner, outer, 0) for inner, outer in pairs]
+    rows += [(out.inner[tap], out.initial, tap + out.depth) for out in outputs if out.initial is not None
+             for tap in out.taps]
+    for inner, outer, at in rows:
+        value = getattr(outer.tag, "test_value", None)
+        if value is not None and len(value) > at:
+            setattr(inner.tag, "test_value", np.asarray(value)[at])  # noqa: B010
+
+
 def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Variable]], step: Step, truncate: int,
-               name: str | None, return_list: bool) -> tuple[Any, dict[SharedVariable, Variable]]:
+               name: str | None, return_list: bool) -> tuple[Any, OrderedUpdates]:
     """The loop node, and what `scan` returns."""
     carried, rows, condition = step.parts(where)
     found = build_loop(steps, sequences, carried, rows, others={v: v for v in step.others}, condition=condition,
@@ -173,7 +216,7 @@ def build_scan(where: str, steps: Variable, sequences: list[tuple[Variable, Vari
             continue
         stop = None if found.steps is None else add(found.steps, depth)
         given.append(value if not depth and stop is None else getitem(value, slice(depth or None, stop)))
-    last = {}
+    last = OrderedUpdates()
     for shared in step.updates:
         trace = next(traces)
         last[shared] = getitem(trace, -1 if found.steps is None else found.steps)
@@ -353,45 +396,3 @@ def _check_strict(where: str, roots: Sequence[Variable], given: Sequence[Variabl
         if leaf.owner is None and leaf not in given and not isinstance(leaf, Constant):
             raise ValueError(f"{where}: strict=True, but the step uses {leaf}, which is not among its arguments; add "
                              "it to non_sequences")
-
-
-def map(fn: Callable[..., Any], sequences: Any, non_sequences: Any = None, truncate_gradient: int = -1,
-        go_backwards: bool = False, mode: Any = None, name: str | None = None,
-        return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
-    """``fn`` of each row of the sequences (Theano's name).
-
-    >>> from symtensor import map as each, tensor as T
-    >>> x = T.dvector("x")
-    >>> each(lambda row: row ** 2, x)[0].eval({x: [1.0, 3.0]})
-    array([1., 9.])
-    """
-    return scan(fn, sequences, None, non_sequences, None, truncate_gradient, go_backwards, mode, name,
-                return_list=return_list)
-
-
-def reduce(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None,
-           go_backwards: bool = False, mode: Any = None, name: str | None = None,
-           return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
-    """The last value of a loop over the sequences (Theano's name).
-
-    >>> from symtensor import reduce, tensor as T
-    >>> x = T.dvector("x")
-    >>> reduce(lambda row, total: total + row, x, T.constant(0.0))[0].eval({x: [1.0, 3.0]})
-    array(4.)
-    """
-    found, updates = scan(fn, sequences, outputs_info, non_sequences, None, -1, go_backwards, mode, name,
-                          return_list=True)
-    last = [getitem(value, -1) for value in found]
-    return last if return_list or len(last) != 1 else last[0], updates
-
-
-def foldl(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
-          name: str | None = None, return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
-    """`reduce` from the first row to the last (Theano's name)."""
-    return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name, return_list)
-
-
-def foldr(fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
-          name: str | None = None, return_list: bool = False) -> tuple[Any, dict[SharedVariable, Variable]]:
-    """`reduce` from the last row to the first (Theano's name)."""
-    return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name, return_list)

@@ -15,7 +15,7 @@ from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.batching import batch
 from symtensor.ops.branch import paths
-from symtensor.ops.create import Alloc, zeros_like
+from symtensor.ops.create import Alloc, alloc, zeros_like
 from symtensor.ops.dimshuffle import DimShuffle
 from symtensor.ops.dot import Dot
 from symtensor.ops.elemwise import ELEMENTWISE
@@ -258,9 +258,8 @@ def _scattered(parts: Parts, node: Apply, base: Variable) -> Variable | None:
             moving.update(inner.outputs)
     if y.type.ndim != region or index.type.ndim > 1 or not {y, index} <= moving & parts.steady:
         return None
-    if any(a == 1 and b != 1 for a, b in zip(y.type.shape[index.type.ndim:], base.type.shape[1:], strict=True)):
-        return None
-    values, places = parts.stack(y), parts.stack(index)
+    places = parts.stack(index)
+    values = alloc(parts.stack(y), *shape_of(places), *shape_of(base)[1:])
     if index.type.ndim:
         values, places = _joined(values), _joined(places)
     return inc_subtensor(getitem(base, places), values)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Literal
 
 from symtensor.graph.variable import Apply, Variable
+from symtensor.ops.loop import Loop
 from symtensor.printing.targets import graph_of, outputs_of
 
 __all__ = ["debugprint"]
@@ -30,6 +31,8 @@ def debugprint(
     ids : how equal lines are told apart: letters, numbers, or not at all ("").
     stop_on_name : do not go below variables that have a name.
 
+    What a step of a loop computes is printed behind all else.
+
     >>> from symtensor import tensor as T
     >>> x, y = T.dmatrices("x", "y")
     >>> debugprint(x + y)
@@ -41,6 +44,7 @@ def debugprint(
     position = {node: i for i, node in enumerate(graph.order)} if graph is not None else {}
     lines = _Tree(depth, print_type, ids, stop_on_name, position)
     text = "".join(f"{line}\n" for root in outputs_of(obj) for line in lines.of(root))
+    text += "".join(f"{line}\n" for line in lines.of_loops())
     if file == "str":
         return text
     target = sys.stdout if file is None else file
@@ -82,6 +86,17 @@ class _Tree:
             for index in range(last, -1, -1):
                 bar = "  " if index == last else " |"
                 stack.append((node.inputs[index], f"{below} |", below + bar, level + 1))
+
+    def of_loops(self) -> Iterator[str]:
+        """The inner graphs of the loops met so far, and of those in them."""
+        done: set[Apply] = set()
+        while due := [node for node in self.expanded if isinstance(node.op, Loop) and node not in done]:
+            for node in sorted(due, key=lambda node: self.numbers[node.outputs[0]]):
+                done.add(node)
+                yield ""
+                yield f"Each step of {node.op}{self._id(node.outputs[0])}:"
+                for output in node.op.outputs:  # type: ignore[attr-defined]
+                    yield from (f" >{line}" for line in self.of(output))
 
     def _leaf(self, variable: Variable) -> str:
         return f"{variable}{self._type(variable)}{self._id(variable)}"

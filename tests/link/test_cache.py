@@ -56,6 +56,11 @@ def entry(place: Path) -> Path:
     return one
 
 
+def held(place: Path) -> list[str]:
+    """What is in the folder, but for zig's own cache."""
+    return sorted(path.name for path in place.iterdir() if path.name != "zig")
+
+
 def run_python(script: str, place: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-W", "error", "-c", script], cwd=ROOT, text=True,
                             env={**os.environ, "SYMTENSOR_FLAGS": f"cache_dir={place},compiler={config.compiler}",
@@ -72,7 +77,7 @@ def test_found_again_without_the_compiler(place: Path, monkeypatch: pytest.Monke
     assert call(cache.library(text(1))) == 1
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in sorted(entry(place).iterdir())] == [0o600, 0o600]
-    assert sorted(path.name for path in place.iterdir()) == [entry(place).name]
+    assert held(place) == [entry(place).name]
 
 
 def test_key_covers_what_matters(place: Path) -> None:
@@ -137,7 +142,7 @@ def test_sixteen_processes_race(place: Path) -> None:
     for process in processes:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (0, "", "")
-    assert len(cache.entries(place)) == 4 == len(list(place.iterdir()))
+    assert len(cache.entries(place)) == 4 == len(held(place))
 
 
 def test_threads_compile_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +275,7 @@ def test_the_programs_not_used_for_longest_go(place: Path) -> None:
         assert {entry.name for entry in cache.entries(place)} == {cache.library(text(n)).key for n in (20, 24, 25)}
         assert cache.trim(place) == 0
     assert [call(library) for library in kept] == [21, 22, 23, 24, 25]  # those that are loaded go on
-    assert all(len(list(path.iterdir())) == 2 for path in place.iterdir())
+    assert all(len(list((place / name).iterdir())) == 2 for name in held(place))
 
 
 def test_the_cache_is_trimmed_as_it_grows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +317,7 @@ def test_clear_deletes_programs_only(place: Path) -> None:
     cache.library(text(14))
     (place / "mine").mkdir()
     assert cache.clear() == 1
-    assert [path.name for path in place.iterdir()] == ["mine"]
+    assert held(place) == ["mine"]
 
 
 def test_dropped_libraries_are_unloaded() -> None:

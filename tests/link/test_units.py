@@ -186,3 +186,13 @@ def test_small_programs_read_no_headers():
     assert "#include" not in small.source
     for text in ("double y = nextafterl(x);", "int64_t y = INT16_MAX;", "const int_fast8_t y = 0;", "double y = M_PI;"):
         assert "#include <math.h>" in native.preamble(text), text
+
+
+def test_a_driver_without_functions_is_one_unit():
+    x = T.fscalar()
+    y = x
+    for _ in range(60):
+        y = T.sin(y * x) + T.cos(y)
+    code = emitted([x], [y])
+    assert code.units == 1
+    assert np.isfinite(function([x], y, mode=symtensor.Mode("c"))(np.float32(0.5)))

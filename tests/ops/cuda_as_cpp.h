@@ -1,4 +1,5 @@
 /* What CUDA C++ has and C++ has not, as far as kernels of random numbers use it: included before their text. */
+#include <initializer_list>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

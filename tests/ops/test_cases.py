@@ -165,7 +165,7 @@ def test_derivatives(name: str) -> None:
 
 
 ELSEWHERE = {
-    "made by the optimizer (tests/optimize)": {"Fused"},
+    "made by the optimizer (tests/optimize)": {"CheckedTargets", "Fused"},
     "of lists, which the harness draws none of (tests/ops/test_typed_list.py)": {"ListOp", "MakeList"},
 }
 """Op classes that no case can hold, and why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from symtensor.link.toolchain import Compiler
 from symtensor.tensor.shared_randomstreams import RandomStreams
 
 HEADER = Path(__file__).parent / "cuda_as_cpp.h"
+LISTED = """
+static void st_listed(const st_runtime *rt, std::initializer_list<st_job> jobs)
+{
+    st_together(rt, jobs.begin(), (int)jobs.size());
+}
+"""
 pytestmark = [pytest.mark.compiler,
               pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ to compile C++ with")]
 
@@ -26,7 +33,7 @@ def as_cuda(monkeypatch, tmp_path):
     compilers = Compiler((shutil.which("g++"), "-x", "c++", "-fpermissive", "-include", str(HEADER)), "/bin/sh")
     c_build, texts = Compiler.build, []
 
-    def build(self, source, target, arguments, name="program.c"):
+    def build(self, source, target, arguments, name="program.c", units=1):
         # C++ lets no goto pass a declaration: the driver's exits become exceptions, which kernels do not throw.
         kernels, start, driver = source.partition("int st_main(")
         assert start
@@ -35,9 +42,11 @@ def as_cuda(monkeypatch, tmp_path):
         assert opened
         body = (head + opened + "try {\n" + rest).replace("goto done;", "throw 0;").replace(
             "\ndone:\n", "\n} catch (int) {}\n")
-        text = f'{kernels}extern "C" int st_main({body}'
+        body = re.sub(r"st_together\(rt, \(const st_job\[\]\)(\{.*?\}), (\d+)\);",  # no address of temporary arrays
+                      r"st_listed(rt, \1);", body, flags=re.DOTALL)
+        text = f'{kernels}{LISTED}extern "C" int st_main({body}'
         texts.append(text)
-        c_build(compilers, text, target, tuple(a for a in arguments if not a.startswith("-std=")), name)
+        c_build(compilers, text, target, tuple(a for a in arguments if not a.startswith("-std=")), name, units)
 
     def compiled(inputs, outputs):
         with monkeypatch.context() as patch, config.change_flags(cache_dir=str(tmp_path)):

@@ -330,3 +330,37 @@ def test_entries_that_are_no_descriptions():
         scan(lambda a: a, None, {"initial": x, "taps": []}, n_steps=2)
     with pytest.raises(TypeError, match="is a scalar; pass it as a non-sequence"):
         scan(lambda a: a, T.dscalar())
+
+
+def test_updates_add_up():
+    a, b = symtensor.shared(0.0, name="a"), symtensor.shared(0.0, name="b")
+    _, first = symtensor.scan(lambda i: {a: a + i}, T.arange(4))
+    _, second = symtensor.scan(lambda i: {b: b + 2 * i}, T.arange(4))
+    symtensor.function([], updates=first + second)()
+    assert (a.get_value(), b.get_value()) == (6, 12)
+    assert list({a: first[a]} + second) == [a, b]
+    _, third = symtensor.scan(lambda i: {a: a - i}, T.arange(4))
+    with pytest.raises(ValueError, match="the updates of a in both"):
+        first + third
+
+
+def test_a_step_that_takes_something_else():
+    x = T.dvector("x")
+    with pytest.raises(TypeError, match=r"scan 'sum': the step takes \(row, before\), but is given 1 row.*0 earlier"):
+        symtensor.scan(lambda row, before: row + before, x, name="sum")
+
+
+def test_test_values_inside():
+    x, h = T.dvector("x"), T.dscalar("h")
+    x.tag.test_value, h.tag.test_value = np.array([1.0, 2.0]), np.float64(3)
+    seen = []
+
+    def step(row, before):
+        seen.append((float(row.tag.test_value), float(before.tag.test_value)))
+        return row * before
+
+    with symtensor.config.change_flags(compute_test_value="raise"):
+        out, _ = symtensor.scan(step, x, h)
+        last = out[-1] + 1
+    assert seen == [(1.0, 3.0)]
+    assert float(last.tag.test_value) == 7

@@ -141,3 +141,13 @@ def test_pydotprint_of_an_optimized_function(tmp_path: Path) -> None:
     f = symtensor.function([x], [T.exp(x), T.exp(x).sum()])
     image = pydotprint(f, tmp_path / "f.svg", return_image=True)
     assert image.startswith(b"<svg") or b"<svg" in image
+
+
+def test_debugprint_shows_what_a_step_computes():
+    x = T.dvector("x")
+    out, _ = symtensor.scan(lambda row, h: T.tanh(row) + h, x, T.zeros((), "float64"), name="sum")
+    text = symtensor.printing.debugprint(out, file="str")
+    _, _, inner = text.partition("\nEach step of Scan{sum} [id ")
+    assert " >Elemwise{add}" in inner
+    assert " > |Elemwise{tanh}" in inner
+    assert "x[t]" in inner
