@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from symtensor.graph.fgraph import FunctionGraph, Guard, Interner
 from symtensor.graph.trace import made_at
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, toposort
 from symtensor.ops.convert import static_value
+from symtensor.ops.create import alloc
 from symtensor.ops.elementwise import add, gt, switch
 from symtensor.ops.index import Subtensor, getitem
 from symtensor.ops.infer import ShapeInference
@@ -137,6 +140,18 @@ def _moved(node: Apply, graph: FunctionGraph, facts: Facts) -> dict[Variable, Va
     for trace, state in zip(parts.traces_of, parts.states, strict=True):
         if state.keep is None and (reads[names.index(trace)] is not None or not graph.clients[trace]):
             state.keep, parts.changed = 1, True
+    for rows in [out for out in parts.rows_of if out.owner is node]:
+        found = _last_reads(rows, graph, facts)
+        dims = facts.shape(rows)[1:]
+        if found is None or any(dim.owner is not None and rows in dim.owner.inputs for dim in dims):
+            continue
+        at = parts.rows_of.index(rows)  # one row is carried, like a state that no step reads
+        first = alloc(np.zeros((), rows.type.dtype), 1, *dims)
+        parts.states.append(Carried({}, first, parts.rows.pop(at), 1))
+        parts.traces_of.append(parts.rows_of.pop(at))
+        names.append(rows)
+        reads.append([(read, switch(gt(parts.n, 0), -1, -2)) for read, _ in found])
+        parts.changed = True
     if not parts.changed:
         return {}
     result = parts.build()
@@ -149,12 +164,14 @@ def _moved(node: Apply, graph: FunctionGraph, facts: Facts) -> dict[Variable, Va
 
 
 def _last_reads(trace: Variable, graph: FunctionGraph, facts: Facts) -> list[tuple[Variable, Any]] | None:
-    """(result, key into the last row kept) for all readers of a trace, where they read only its last row; else None."""
+    """(result, key into the last row kept) for all readers of a trace or of stacked rows, where they read only the last
+    row; else None."""
     node = trace.owner
     if node is None or loop_of(node).until or not graph.clients[trace]:
         return None
     op = loop_of(node)
-    n, depth = node.inputs[0], op.states[trace.index or 0].depth
+    n, number = node.inputs[0], trace.index or 0
+    depth = op.states[number].depth if number < len(op.states) else 0
     found: list[tuple[Variable, Any]] = []
     for client, position in graph.clients[trace]:
         if client is None or position != 0 or not isinstance(client.op, Subtensor) or not client.op.idx_list:

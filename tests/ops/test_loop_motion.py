@@ -66,3 +66,19 @@ def test_products_of_constants_stay_right_when_work_moves():
     value = np.random.default_rng(0).normal(size=(3, 3, 3))
     found = [symtensor.function([a], g, mode=mode)(value) for mode in (symtensor.Mode("c"), symtensor.Mode("py", None))]
     np.testing.assert_allclose(*found, rtol=1e-9)
+
+
+def test_rows_of_which_the_last_is_read_are_not_kept():
+    n, h = T.lscalar(), T.dvector()
+    (states, rows, numbers), _ = scan(lambda i, h: [h * 0.5, h * 2 + i, i * 3], T.arange(n), [h, None, None])
+    f = symtensor.function([h, n], [rows[-1], numbers[-1]])
+    (loop,) = [node for node in f.maker.fgraph.toposort() if isinstance(node.op, Loop)]
+    assert not loop.op.rows
+    assert all(state.keep == 1 for state in loop.op.states)
+    found = f(np.ones(2), 4)
+    np.testing.assert_array_equal(found[0], [3.25, 3.25])
+    assert found[1] == 9
+    with pytest.raises(IndexError):
+        f(np.ones(2), 0)
+    both = symtensor.function([h, n], [rows[-1], rows.sum(), states[-1]])(np.ones(2), 4)
+    np.testing.assert_array_equal(both[0], [3.25, 3.25])
