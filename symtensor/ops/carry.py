@@ -11,9 +11,10 @@ from typing import Any
 
 from symtensor.graph.shared import SharedVariable
 from symtensor.graph.variable import Constant, Variable
-from symtensor.ops.convert import as_index, as_tensor_variable
+from symtensor.ops.convert import as_tensor_variable
 from symtensor.ops.elementwise import cast
 from symtensor.ops.index import getitem
+from symtensor.ops.loop_build import as_count
 from symtensor.ops.scan import Output, Step, build_scan, fed_back, until, walked, widened
 
 __all__ = ["Looped", "loop"]
@@ -73,7 +74,7 @@ def loop(step: Callable[..., Any], init: Any, xs: Any = None, n_steps: Any = Non
     """
     where = f"loop {name!r}" if name else "loop"
     pairs, length = walked(where, [value for _, value in _leaves(xs)], False)
-    steps = length if n_steps is None else as_index(n_steps)
+    steps = length if n_steps is None else as_count(where, n_steps)
     if steps is None:
         raise ValueError(f"{where}: give xs or n_steps; without either the number of steps is not known")
     if isinstance(steps, Constant) and int(steps.data) < 0:

@@ -18,11 +18,12 @@ from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Apply, Constant, Variable
 from symtensor.graph.walk import clone_replace, graph_inputs, toposort
 from symtensor.ops.branch import Path, Within, paths, where_taken
+from symtensor.ops.convert import as_index
 from symtensor.ops.infer import ShapeInference
 from symtensor.ops.loop import Loop, State
 from symtensor.ops.shape import Shape_i
 
-__all__ = ["Carried", "LoopResult", "build_loop", "stand_in", "steady"]
+__all__ = ["Carried", "LoopResult", "as_count", "build_loop", "stand_in", "steady"]
 
 
 @dataclass
@@ -94,6 +95,14 @@ def build_loop(n: Any, sequences: Sequence[tuple[Variable, Variable]], states: S
                return_list=True)
     count = len(states)
     return LoopResult(found[:count], found[count:count + len(rows)], found[-1] if condition is not None else None)
+
+
+def as_count(where: str, n_steps: Any) -> Variable:
+    """The number of steps as an int64 scalar; TypeError where it is none."""
+    try:
+        return as_index(n_steps)
+    except TypeError as error:
+        raise TypeError(f"{where}: n_steps: {error}") from None
 
 
 def stand_in(variable: Variable) -> Variable:

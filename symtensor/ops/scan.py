@@ -18,10 +18,10 @@ from symtensor.graph.shared import SharedVariable
 from symtensor.graph.types import TensorType
 from symtensor.graph.variable import Constant, Variable
 from symtensor.graph.walk import ancestors, clone_replace, graph_inputs
-from symtensor.ops.convert import as_index, as_tensor_variable, constant
+from symtensor.ops.convert import as_tensor_variable, constant
 from symtensor.ops.elementwise import add, cast, maximum, minimum
 from symtensor.ops.index import getitem
-from symtensor.ops.loop_build import Carried, build_loop, stand_in
+from symtensor.ops.loop_build import Carried, as_count, build_loop, stand_in
 
 __all__ = ["OrderedUpdates", "scan", "until"]
 
@@ -140,7 +140,7 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     """
     where = f"scan {name!r}" if name else "scan"
     pairs, length = walked(where, as_list(sequences), go_backwards)
-    steps = length if n_steps is None else as_index(n_steps)
+    steps = length if n_steps is None else as_count(where, n_steps)
     if steps is None:
         raise ValueError(f"{where}: give sequences or n_steps; without either the number of steps is not known")
     if not isinstance(truncate_gradient, (int, np.integer)) or truncate_gradient < -1:

@@ -364,3 +364,10 @@ def test_test_values_inside():
         last = out[-1] + 1
     assert seen == [(1.0, 3.0)]
     assert float(last.tag.test_value) == 7
+
+
+def test_a_number_of_steps_that_is_none():
+    for make in (lambda: symtensor.scan(lambda h: h, None, T.dscalar(), n_steps=5.0, name="walk"),
+                 lambda: symtensor.loop(lambda h: (h, None), T.dscalar(), n_steps="five", name="walk")):
+        with pytest.raises(TypeError, match="'walk': n_steps: "):
+            make()
